@@ -1,0 +1,4 @@
+// petrel's public library API: re-exports only.
+
+export { PetrelError } from './base/errors.js'
+export type * from './transport/transport.js'

@@ -1,0 +1,115 @@
+// What a proxy is: types only. One file a type (tcp.ts, udp.ts) holds both halves: `expose` on the server,
+// `serve` on the client. Neither knows a socket of the other side, a transport or a file.
+
+import type { Address, Stream } from '../transport/transport.js'
+
+export type ProxyKind = 'tcp' | 'udp'
+
+/** What the client asks the server to open; travels in `register`. Fields left out take the server's defaults. */
+export interface ProxySpec {
+  readonly type: ProxyKind
+  /** 1 to 64 characters of [a-zA-Z0-9._-]; unique in a session and on the server. */
+  readonly name: string
+  /** The public port; 0: any free one of the server's range. */
+  readonly remotePort: number
+  /** For logs and status only: the server never dials it. */
+  readonly localPort: number
+  /** The public side's address, for instance 127.0.0.1; else the server's own bind address. */
+  readonly bindAddress?: string
+  /** CIDR ranges or addresses of visitors. deny wins; with an allow list everybody else is denied. */
+  readonly allow?: readonly string[]
+  readonly deny?: readonly string[]
+  /** Visitors (tcp: connections, udp: flows) at once; the server's own cap holds as well. */
+  readonly maxConnections?: number
+  /** A connection or flow on which nothing moved for so long is ended. */
+  readonly idleTimeoutMs?: number
+  /** tcp: TCP_NODELAY on visitors' sockets; default true. */
+  readonly noDelay?: boolean
+}
+
+/** Where the client takes a proxy's visitors. */
+export interface Service {
+  readonly host: string
+  readonly port: number
+  /** tcp: a PROXY protocol v2 header with the visitor's address goes before the first byte. */
+  readonly proxyProtocol: boolean
+  readonly noDelay: boolean
+  readonly connectTimeoutMs: number
+  /** A connection or flow on which nothing moved for so long is ended. */
+  readonly idleTimeoutMs: number
+}
+
+/** First bytes of every data stream, written by whoever opens it (PROTOCOL.md, "Streams"). */
+export interface StreamHeader {
+  readonly streamId: number
+  readonly proxy: string
+  readonly visitor: Address
+}
+
+/** Opens data streams and flows to the client of one session. Errors: link_lost, closed, limit_exceeded. */
+export interface StreamOpener {
+  /** No round trip: resolves with a stream on which the header has been written. */
+  open(proxy: string, visitor: Address, signal?: AbortSignal): Promise<Stream>
+  readonly flows: Flows
+}
+
+/** UDP flows of one link, both ways; the server opens them, the client is told by `onFlow` (see flows.ts). */
+export interface Flows {
+  /** Opens a flow; its first payload carries the opening, so nothing is sent here. */
+  open(proxy: string, visitor: Address, events: FlowEvents): Flow
+}
+
+export interface FlowEvents {
+  /** One whole payload of the peer, 0 to 65,507 bytes; the buffer is the callee's. */
+  payload(bytes: Uint8Array): void
+  /** The peer closed the flow, or the link ended. Nothing comes after it. */
+  closed(): void
+}
+
+export interface Flow {
+  /** Takes one payload, 0 to 65,507 bytes, copied. It may be lost; the counters say when we dropped it. */
+  send(payload: Uint8Array): void
+  /** Tells the peer; idempotent. */
+  close(): void
+}
+
+/** Counts of what was dropped and why; plain numbers so that status and metrics can read them. */
+export interface Counters {
+  readonly [name: string]: number
+}
+
+/** What the server gives to `expose`: where to listen and what holds for every proxy. */
+export interface PublicSide {
+  readonly bindAddress: string
+  /** The port to open, chosen by the registry: never 0 unless any free port of the system will do (tests). */
+  readonly port: number
+  readonly limits: PublicLimits
+  /** Called for what an operator should see; never per packet. */
+  log(level: 'debug' | 'info' | 'warn', message: string, fields?: object): void
+}
+
+export interface PublicLimits {
+  /** Visitors at once, per proxy and per source address. */
+  readonly maxConnections: number
+  readonly maxConnectionsPerSource: number
+  readonly idleTimeoutMs: number
+}
+
+/** An open public port. */
+export interface Exposure {
+  readonly address: Address
+  readonly counters: Counters
+  /** Visitors at this moment. */
+  readonly active: number
+  /** Takes no new visitor; resolves when the last has gone, or at once for what remains when the signal fires. */
+  drain(signal: AbortSignal): Promise<void>
+  /** Ends every visitor at once. Settles when all is closed. */
+  close(): Promise<void>
+}
+
+/** One type of proxy, both halves. */
+export interface ProxyType {
+  readonly type: ProxyKind
+  /** Server half. Errors: address_in_use, port_refused (the system forbids it), config_invalid (addresses). */
+  expose(spec: ProxySpec, to: StreamOpener, on: PublicSide): Promise<Exposure>
+}
