@@ -1,0 +1,21 @@
+// Finds a cargo that works, or says that there is none. One on PATH counts; nothing else is looked for.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+
+/** Returns the environment in which `cargo` runs, or undefined when there is none that works. */
+export function findCargo() {
+  if (works({})) return {}
+  // rustup's cargo looks for its toolchains in $HOME; under another HOME they are still beside where it was installed.
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const rustupHome = join(dirname(dirname(folder)), '.rustup')
+    if (!existsSync(join(folder, 'cargo')) || !existsSync(rustupHome)) continue
+    const env = { RUSTUP_HOME: rustupHome }
+    if (works(env)) return env
+  }
+  return undefined
+}
+
+const works = (env) =>
+  spawnSync('cargo', ['--version'], { env: { ...process.env, ...env }, stdio: 'ignore' }).status === 0
