@@ -2,6 +2,9 @@
 // `serve` on the client. Neither knows a socket of the other side, a transport or a file.
 
 import type { Address, Stream } from '../transport/transport.js'
+import type { StreamHeader } from '../wire/headers.js'
+
+export type { StreamHeader }
 
 export type ProxyKind = 'tcp' | 'udp'
 
@@ -39,19 +42,43 @@ export interface Service {
   readonly idleTimeoutMs: number
 }
 
-/** First bytes of every data stream, written by whoever opens it (PROTOCOL.md, "Streams"). */
-export interface StreamHeader {
-  readonly streamId: number
-  readonly proxy: string
-  readonly visitor: Address
-}
-
 /** Opens data streams and flows to the client of one session. Errors: link_lost, closed, limit_exceeded. */
 export interface StreamOpener {
   /** No round trip: resolves with a stream on which the header has been written. */
   open(proxy: string, visitor: Address, signal?: AbortSignal): Promise<Stream>
   readonly flows: Flows
 }
+
+/** What `makeOpener(link)` (opener.ts) gives the server: the one reader of the link's datagrams. */
+export interface LinkOpener extends StreamOpener {
+  readonly flowCounters: Counters
+  /** Ends every flow of the link; streams live on. Done by itself when the link ends. */
+  close(): void
+}
+
+/** What `serveFlows({ link, lookup, log })` (serve-flows.ts) gives the client: the one reader of the link's datagrams. */
+export interface LocalFlows {
+  readonly counters: Counters
+  /** Flows at this moment. */
+  readonly active: number
+  /** Takes a stream whose header names no proxy (header.proxy === ''): it carries the link's flows. */
+  takeStream(stream: Stream): void
+  /** Ends every flow at once. Settles when every socket is closed. Done by itself when the link ends. */
+  close(): Promise<void>
+}
+
+/** What `serve` (tcp.ts) is told of one stream that the server opened. */
+export interface ServeOptions {
+  readonly stream: Stream
+  readonly header: StreamHeader
+  readonly service: Service
+  /** Ends the connection at once. */
+  readonly signal?: AbortSignal
+  readonly log: LogLine
+}
+
+/** What an operator should see; never called per packet. */
+export type LogLine = (level: 'debug' | 'info' | 'warn', message: string, fields?: object) => void
 
 /** UDP flows of one link, both ways; the server opens them, the client is told by `onFlow` (see flows.ts). */
 export interface Flows {
@@ -84,8 +111,7 @@ export interface PublicSide {
   /** The port to open, chosen by the registry: never 0 unless any free port of the system will do (tests). */
   readonly port: number
   readonly limits: PublicLimits
-  /** Called for what an operator should see; never per packet. */
-  log(level: 'debug' | 'info' | 'warn', message: string, fields?: object): void
+  readonly log: LogLine
 }
 
 export interface PublicLimits {
