@@ -71,6 +71,7 @@ export const LinkEnd = {
   idle: 0x102, // heartbeat or keep-alive unanswered
   limit: 0x103,
   draining: 0x104,
+  lost: 0x105, // the carrier broke; never sent
 } as const
 
 export const isPetrelError = (value: unknown, code?: ErrorCode): value is PetrelError =>

@@ -21,4 +21,38 @@ export const limits = {
     chunkBytes: 64 * 1024,
     highWaterBytes: 256 * 1024,
   },
+  yamux: {
+    /** Header and payload of a data frame: a TLS record, so that one frame arrives as one piece. */
+    frameBytes: 16 * 1024,
+    /** Handed to the socket at once; the next stream's turn waits at most for this and the kernel's buffer. */
+    flushBytes: 128 * 1024,
+    /** How often the peer is asked for a sign of life, and how long it may be silent when asked. */
+    keepAliveMs: 15_000,
+    silenceMs: 10_000,
+    /** What a reader took is reported after so long even when it is less than half a window. */
+    acknowledgeMs: 100,
+    /** Opened streams that the peer has not yet accepted; its backlog of streams is as long. */
+    unacceptedStreams: 1024,
+    /** Resets that wait to be sent when the peer opens a stream; answers to pings that wait. */
+    queuedResets: 8192,
+    queuedPongs: 32,
+    /** Frames of a kind that a peer may send in a second: ten times what 10,000 short streams a second need. */
+    flood: {
+      stranger: { pings: 20, opens: 100, resets: 100, updates: 400, empties: 20 },
+      authenticated: { pings: 200, opens: 100_000, resets: 100_000, updates: 400_000, empties: 1_000 },
+    },
+  },
+  tls: {
+    /** Connections that have not yet proved who they are: in all, and from one /24 (IPv4) or /64 (IPv6). */
+    strangers: 1024,
+    strangersPerNetwork: 128,
+    /** Waits for one address of a name before the next is tried; longer than a satellite's round trip. */
+    addressAttemptMs: 2_000,
+    /** TCP's own keep-alive, for NATs that forget idle connections. */
+    tcpKeepAliveMs: 15_000,
+  },
+  memory: {
+    /** The largest datagram of a memory link, like a QUIC link over a path of 1,280 bytes. */
+    datagramBytes: 1_200,
+  },
 } as const

@@ -1,0 +1,19 @@
+// A transport's name becomes a transport. The only place that knows them all.
+
+import { PetrelError } from '../base/errors.js'
+import { memoryTransport } from './memory.js'
+import { tlsTransport } from './tls.js'
+import type { Transport, TransportName } from './transport.js'
+
+const makers: Partial<Record<TransportName, () => Transport>> = {
+  memory: memoryTransport,
+  tls: tlsTransport,
+}
+
+/** Throws unsupported for a transport that this build does not have. */
+export function transportByName(name: TransportName): Transport {
+  const make = makers[name]
+  if (make !== undefined) return make()
+  const known = Object.keys(makers).join(', ')
+  throw new PetrelError('unsupported', 'config', `transport "${name}" is not part of this build: use one of ${known}`)
+}

@@ -1,0 +1,51 @@
+// What Node and OpenSSL say, as PetrelErrors that say what to do.
+
+import { PetrelError } from '../base/errors.js'
+import { formatAddress } from './address.js'
+import type { Address } from './transport.js'
+
+const codeOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?? ''
+
+// X509_V_ERR names as node:tls gives them, and its own for a name that does not match.
+const untrusted = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ISSUER|ALTNAME|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|CRL/
+
+const remedies: Record<string, string> = {
+  ECONNREFUSED: 'nothing listens there: is the server running, and is the port right?',
+  ENOTFOUND: 'the name is unknown: check its spelling and the DNS',
+  EAI_AGAIN: 'the DNS does not answer: is this machine online?',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network: is this machine online?',
+  ETIMEDOUT: 'no answer: check address and firewall',
+  ECONNRESET: 'the connection was cut: is it a petrel server, and does a firewall allow it?',
+}
+
+/** Why dialling failed: certificate_untrusted, timeout or unreachable. */
+export function dialFailure(address: Address, cause: Error): PetrelError {
+  const where = formatAddress(address)
+  const code = codeOf(cause)
+  if (untrusted.test(code) && !code.startsWith('ERR_SSL')) {
+    const text = `the certificate of ${where} is not trusted (${cause.message}): give its pin, or the ca that signed it`
+    return new PetrelError('certificate_untrusted', 'peer', text, { cause })
+  }
+  if (code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL' || code === 'ERR_SSL_WRONG_VERSION_NUMBER') {
+    const text = `${where} answers, but it is no petrel server: check host and port`
+    return new PetrelError('unreachable', 'peer', text, { cause })
+  }
+  const text = `cannot reach ${where} over tls: ${remedies[code] ?? cause.message}`
+  return new PetrelError(code === 'ETIMEDOUT' ? 'timeout' : 'unreachable', 'network', text, { cause })
+}
+
+/** Why listening failed: address_in_use, port_refused or unreachable. */
+export function listenFailure(address: Address, cause: Error): PetrelError {
+  const where = formatAddress(address)
+  const code = codeOf(cause)
+  if (code === 'EADDRINUSE') {
+    const text = `${where} is in use by another program: stop it or choose another port`
+    return new PetrelError('address_in_use', 'config', text, { cause })
+  }
+  if (code === 'EACCES') {
+    const text = `the system does not allow listening on ${where}: choose a port above 1023 or grant the right`
+    return new PetrelError('port_refused', 'config', text, { cause })
+  }
+  return new PetrelError('unreachable', 'config', `cannot listen on ${where}: ${cause.message}`, { cause })
+}

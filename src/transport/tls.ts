@@ -1,0 +1,264 @@
+// The transport that works everywhere: TLS 1.3 on TCP with yamux inside. node:tls does the handshake, proves who owns
+// a certificate and exports keys; link.ts does the rest.
+
+import { createServer, isIP, type Server, type Socket } from 'node:net'
+import * as tls from 'node:tls'
+import { LinkEnd, PetrelError } from '../base/errors.js'
+import { limits } from '../base/limits.js'
+import { AsyncQueue } from '../base/queue.js'
+import { formatAddress } from './address.js'
+import { leafOf, pinOf, samePin } from './certificate.js'
+import { systemRoots } from './roots.js'
+import { Strangers } from './strangers.js'
+import { dialFailure, listenFailure } from './tls-errors.js'
+import type { Address, Credentials, DialOptions, Link, Listener, ListenOptions, Peer, Transport } from './transport.js'
+import type { KeepAliveTimes } from './yamux/keep-alive.js'
+import { YamuxLink } from './yamux/link.js'
+
+const alpn = 'petrel/1'
+
+export interface TlsOptions {
+  /** When a silent peer is given up; limits.yamux when left out. */
+  readonly times?: KeepAliveTimes
+}
+
+/** Makes the `tls` transport. */
+export function tlsTransport(options: TlsOptions = {}): Transport {
+  return {
+    name: 'tls',
+    dial: (address, dial) => dialTls(address, dial, options),
+    listen: (address, listen) => TlsListener.start(address, listen, options),
+  }
+}
+
+// ---- dialling ----
+
+function dialTls(address: Address, options: DialOptions, { times }: TlsOptions): Promise<Link> {
+  const { signal, trust } = options
+  if (signal?.aborted === true) return Promise.reject(dialAborted(address))
+  return new Promise((resolve, reject) => {
+    const socket = tls.connect(connectOptions(address, options))
+    const timer = setTimeout(() => fail(dialTimeout(address)), limits.link.handshakeMs)
+    const onAbort = () => fail(dialAborted(address))
+    const onError = (error: Error) => fail(dialFailure(address, error))
+    const onEnd = () => fail(dialFailure(address, new Error('the connection was closed during the handshake')))
+    const done = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+      socket.removeListener('close', onEnd)
+    }
+    const fail = (error: PetrelError) => {
+      done()
+      socket.destroy()
+      reject(error)
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+    socket.on('error', onError).on('close', onEnd)
+    socket.once('secureConnect', () => {
+      const refusal = refuse(socket, options, address)
+      if (refusal !== undefined) return fail(refusal)
+      done()
+      socket.removeListener('error', onError)
+      resolve(
+        new YamuxLink({
+          ...common(socket, { verified: trust.kind !== 'unverified', pin: peerPin(socket) }),
+          role: 'dialer',
+          limits: options.limits ?? limits.link.authenticated,
+          stranger: false,
+          ...(times === undefined ? {} : { times }),
+        }),
+      )
+    })
+  })
+}
+
+function connectOptions(address: Address, { trust, credentials, serverName }: DialOptions): tls.ConnectionOptions {
+  const name = serverName ?? address.host
+  const checked = trust.kind === 'ca' || trust.kind === 'system'
+  return {
+    host: address.host,
+    port: address.port,
+    minVersion: 'TLSv1.3',
+    ALPNProtocols: [alpn],
+    // An address may not be a server name (RFC 6066 §3); certificates for addresses are checked below all the same.
+    servername: isIP(name) === 0 ? name : '',
+    checkServerIdentity: (_host: string, certificate: tls.PeerCertificate) =>
+      tls.checkServerIdentity(name, certificate),
+    rejectUnauthorized: checked,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: limits.tls.tcpKeepAliveMs,
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: limits.tls.addressAttemptMs,
+    ...(trust.kind === 'ca' ? { ca: trust.certificates } : {}),
+    ...(trust.kind === 'system' ? { ca: systemRoots() } : {}),
+    ...(credentials === undefined ? {} : { cert: credentials.certificate, key: credentials.privateKey }),
+  } as tls.ConnectionOptions
+}
+
+/** What speaks against a finished handshake. */
+function refuse(socket: tls.TLSSocket, { trust }: DialOptions, address: Address): PetrelError | undefined {
+  const where = formatAddress(address)
+  if (socket.alpnProtocol !== alpn) {
+    return new PetrelError('unreachable', 'peer', `${where} answers, but it is no petrel server: check host and port`)
+  }
+  if (trust.kind !== 'pin') return undefined
+  const shown = peerPin(socket)
+  if (shown !== undefined && samePin(shown, trust.pin)) return undefined
+  const text = `${where} shows another key than the pin names: join it again if its key was renewed, else do not trust it`
+  return new PetrelError('certificate_untrusted', 'peer', text)
+}
+
+const dialAborted = (address: Address) =>
+  new PetrelError('aborted', 'us', `dialling ${formatAddress(address)} was given up by the caller`)
+
+const dialTimeout = (address: Address) =>
+  new PetrelError(
+    'timeout',
+    'network',
+    `${formatAddress(address)} did not finish a TLS handshake within ${limits.link.handshakeMs} ms: check address and firewall`,
+  )
+
+// ---- both ends ----
+
+function peerPin(socket: tls.TLSSocket): Uint8Array | undefined {
+  const certificate = socket.getPeerX509Certificate()
+  return certificate === undefined ? undefined : pinOf(certificate)
+}
+
+/** IPv4 addresses that came through an IPv6 socket are written as what they are. */
+const plainHost = (host: string): string => host.replace(/^::ffff:(?=\d+\.)/i, '')
+
+const remoteOf = (socket: Socket): Address => ({
+  host: plainHost(socket.remoteAddress ?? ''),
+  port: socket.remotePort ?? 0,
+})
+
+function common(socket: tls.TLSSocket, peer: Peer) {
+  return {
+    carrier: socket,
+    transport: 'tls' as const,
+    remote: remoteOf(socket),
+    peer,
+    exportKey: (label: string, context: Uint8Array, bytes: number): Uint8Array => {
+      if (socket.destroyed) throw new PetrelError('closed', 'us', 'the link has ended, it exports no more keys')
+      return socket.exportKeyingMaterial(bytes, label, Buffer.from(context))
+    },
+  }
+}
+
+// ---- listening ----
+
+/** Checks certificate and key before they are used. Throws config_invalid. */
+function secureContext(credentials: Credentials): tls.SecureContextOptions {
+  leafOf(credentials)
+  const made = { cert: credentials.certificate, key: credentials.privateKey, minVersion: 'TLSv1.3' as const }
+  try {
+    tls.createSecureContext(made)
+  } catch (cause) {
+    const text = `certificate and key do not fit: ${cause instanceof Error ? cause.message : String(cause)}`
+    throw new PetrelError('config_invalid', 'config', text, { cause })
+  }
+  return made
+}
+
+class TlsListener implements Listener {
+  readonly address: Address
+  readonly #links = new AsyncQueue<Link>(limits.link.backlog)
+  readonly #strangers = new Strangers()
+  /** Connections whose handshake is under way, by the peer's address and port. */
+  readonly #handshakes = new Map<string, { readonly socket: Socket; leave(): void }>()
+  readonly #server: Server
+  readonly #tls: tls.Server
+  readonly #options: TlsOptions
+  #closing: Promise<void> | undefined
+
+  static async start(address: Address, options: ListenOptions, more: TlsOptions): Promise<TlsListener> {
+    const context = secureContext(options.credentials)
+    if (options.signal?.aborted === true) {
+      throw new PetrelError('aborted', 'us', `listening on ${formatAddress(address)} was given up by the caller`)
+    }
+    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.tls.tcpKeepAliveMs })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(listenFailure(address, error)))
+      server.listen(address.port, address.host, resolve)
+    })
+    return new TlsListener(server, context, address, more)
+  }
+
+  private constructor(server: Server, context: tls.SecureContextOptions, asked: Address, more: TlsOptions) {
+    const bound = server.address()
+    this.address = { host: asked.host, port: bound !== null && typeof bound === 'object' ? bound.port : asked.port }
+    this.#options = more
+    this.#server = server
+    // It never listens itself: connections are handed to it once they are counted.
+    this.#tls = tls.createServer({
+      ...context,
+      ALPNProtocols: [alpn],
+      requestCert: true,
+      rejectUnauthorized: false,
+      handshakeTimeout: limits.link.handshakeMs,
+    })
+    this.#tls.on('secureConnection', (socket) => this.#onSecure(socket))
+    this.#tls.on('tlsClientError', (_error, socket) => socket.destroy())
+    server.on('connection', (socket) => this.#onConnection(socket))
+    server.on('error', () => {}) // accept() failed, for instance for want of descriptors; the next may succeed
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Link> {
+    return this.#links[Symbol.asyncIterator]()
+  }
+
+  renew(credentials: Credentials): void {
+    this.#tls.setSecureContext(secureContext(credentials))
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      for (const { socket } of this.#handshakes.values()) socket.destroy()
+      for (const link of this.#links.end()) void link.close({ code: LinkEnd.refused, reason: 'the listener closed' })
+      // Resolves when no longer bound; its callback would wait for every link that lives on.
+      this.#server.close()
+      setImmediate(resolve)
+    })
+    return this.#closing
+  }
+
+  #onConnection(socket: Socket): void {
+    const leave = this.#strangers.enter(socket.remoteAddress ?? '')
+    if (leave === undefined || this.#closing !== undefined) {
+      leave?.()
+      socket.destroy()
+      return
+    }
+    const from = formatAddress(remoteOf(socket))
+    this.#handshakes.set(from, { socket, leave })
+    socket.on('error', () => {})
+    socket.once('close', () => {
+      leave()
+      if (this.#handshakes.get(from)?.socket === socket) this.#handshakes.delete(from)
+    })
+    this.#tls.emit('connection', socket)
+  }
+
+  #onSecure(socket: tls.TLSSocket): void {
+    const from = formatAddress(remoteOf(socket))
+    const leave = this.#handshakes.get(from)?.leave
+    this.#handshakes.delete(from)
+    socket.on('error', () => {})
+    if (socket.alpnProtocol !== alpn || this.#closing !== undefined) {
+      socket.destroy()
+      return
+    }
+    const pin = peerPin(socket)
+    const link = new YamuxLink({
+      ...common(socket, { verified: pin !== undefined, pin }),
+      role: 'listener',
+      limits: limits.link.stranger,
+      stranger: true,
+      ...(leave === undefined ? {} : { raised: leave }),
+      ...(this.#options.times === undefined ? {} : { times: this.#options.times }),
+    })
+    if (!this.#links.push(link)) void link.close({ code: LinkEnd.limit, reason: 'too many links wait to be accepted' })
+  }
+}
