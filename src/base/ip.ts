@@ -37,6 +37,9 @@ export function sourceKey(host: string): string {
   return ipFromBytes(ipToBytes(host)!.fill(0, 8))
 }
 
+/** "192.0.2.1:80" or "[2001:db8::1]:80". */
+export const hostPort = (host: string, port: number): string => (isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`)
+
 const withoutZone = (text: string): string => {
   const zone = text.indexOf('%')
   return zone === -1 ? text : text.slice(0, zone)

@@ -55,4 +55,21 @@ export const limits = {
     /** The largest datagram of a memory link, like a QUIC link over a path of 1,280 bytes. */
     datagramBytes: 1_200,
   },
+  proxy: {
+    /** From a data stream's arrival to its whole header, which leaves with the stream's first packet. */
+    headerMs: 10_000,
+    /** To connect to the service, name look-up included. */
+    connectMs: 10_000,
+    /** Visitors at once: of one proxy (as many as a link has streams), and of one source (IPv4 address or IPv6 /64). */
+    connections: 4096,
+    connectionsPerSource: 1024,
+    /** RFC 5382 REQ-5: no shorter than 2 h 4 min, so that a peer's TCP keep-alive (2 h) comes first. */
+    tcpIdleMs: 7_440_000,
+    /** RFC 4787 REQ-5 asks for 2 minutes at least of a NAT; one is what tunnels and load balancers use. */
+    udpIdleMs: 60_000,
+    /** First keep-alive probe on a quiet TCP connection; finds dead visitors before a NAT forgets them. */
+    keepAliveMs: 60_000,
+    /** Bytes that Node holds for one socket in each direction before it stops the other side. */
+    socketBufferBytes: 256 * 1024,
+  },
 } as const

@@ -1,0 +1,32 @@
+// Two things that net.Socket gets wrong for a relay: how to end a connection with RST, and how to see one.
+
+import { Socket } from 'node:net'
+
+/** Ends a connection with RST, so that its peer sees an error. A no-op on a destroyed socket. */
+export function abortSocket(socket: Socket): void {
+  if (socket.destroyed) return
+  // libuv refuses RST (EINVAL) and leaks the descriptor while a FIN is on its way down; by then every byte was sent.
+  const isFinishing = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0
+  if (isFinishing || socket.connecting) socket.destroy()
+  else socket.resetAndDestroy()
+}
+
+/** Makes a RST that comes together with data an error. libuv up to Node 22 (uv__stream_io: partial read and POLLHUP in
+ *  one event) reports it as a clean end, unless reading stops within the read callback and begins in a later turn of
+ *  the loop: read() then says ECONNRESET. So after a read that did not fill the buffer, reading waits for a turn. */
+export function hearResets(socket: Socket): void {
+  socket.push = (chunk: Buffer | null, encoding?: BufferEncoding): boolean => {
+    const wantsMore = Socket.prototype.push.call(socket, chunk, encoding)
+    return wantsMore && (chunk === null || chunk.length === readBufferBytes)
+  }
+  socket._read = (size: number): void => {
+    setImmediate(readOn, socket, size)
+  }
+}
+
+/** What Node allocates for one read of a socket (suggested by libuv). */
+const readBufferBytes = 65536
+
+function readOn(socket: Socket, size: number): void {
+  if (!socket.destroyed) Socket.prototype._read.call(socket, size)
+}
