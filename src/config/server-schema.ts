@@ -1,0 +1,58 @@
+// The keys of server.yaml. What they mean is written beside them in configs/server.yaml.
+
+import { z } from 'zod'
+import { defaults, limits } from '../base/limits.js'
+import * as field from './fields.js'
+import { logSchema } from './log-schema.js'
+import { formatDuration, formatSize } from './units.js'
+
+const most = 1_000_000
+const bounds = defaults.server.limits
+const link = limits.link.authenticated
+
+const allowedClient = z.strictObject({
+  name: field.proxyName,
+  token: field.token.optional(),
+  token_file: field.path.optional(),
+  certificate_pin: field.pin.optional(),
+  allowed_ports: z.array(field.portRange).meta({ expected: 'a list of ports and ranges' }).optional(),
+})
+
+const limitsSchema = z.strictObject({
+  clients: field.whole(1, most).default(bounds.clients),
+  proxies_per_client: field.whole(1, most).default(bounds.proxiesPerClient),
+  connections_per_proxy: field.whole(1, most).default(bounds.connectionsPerProxy),
+  connections_per_source: field.whole(1, most).default(bounds.connectionsPerSource),
+  registrations_per_minute: field.whole(1, most).default(bounds.registrationsPerMinute),
+  handshake_timeout: field.duration.prefault(formatDuration(bounds.handshakeMs)),
+  handshakes: field.whole(1, most).default(bounds.handshakes),
+  handshakes_per_network: field.whole(1, most).default(bounds.handshakesPerNetwork),
+  tcp_idle_timeout: field.duration.prefault(formatDuration(bounds.tcpIdleMs)),
+  udp_idle_timeout: field.duration.prefault(formatDuration(bounds.udpIdleMs)),
+  link_streams: field.whole(1, most).default(link.streams),
+  link_credit: field.size.prefault(formatSize(link.creditBytes)),
+  link_datagrams: field.size.prefault(formatSize(link.datagramBytes)),
+})
+
+export const serverSchema = z.strictObject({
+  bind_addr: field.ipAddress.prefault(defaults.server.bindAddress),
+  bind_port: field.listenPort.default(defaults.port),
+  public_host: field.hostName.optional(),
+  transports: z
+    .array(field.choice(['quic', 'tls']))
+    .min(1)
+    .meta({ expected: 'a list out of quic, tls' })
+    .optional(),
+  auth_token: field.token.optional(),
+  auth_token_file: field.path.optional(),
+  allowed_clients: z.array(allowedClient).meta({ expected: 'a list of clients' }).default([]),
+  proxy_bind_addr: field.ipAddress.optional(),
+  port_range_start: field.port.default(defaults.server.portRange.start),
+  port_range_end: field.port.default(defaults.server.portRange.end),
+  tls_cert_file: field.path.optional(),
+  tls_key_file: field.path.optional(),
+  limits: limitsSchema.prefault({}),
+  log: logSchema.prefault({}),
+})
+
+export type ServerKeys = z.output<typeof serverSchema>

@@ -1,0 +1,27 @@
+import test from 'ava'
+import { formatDuration, formatSize, longestMs, parseDuration, parseSize } from '../../src/config/units.js'
+
+test('durations and sizes read as they are written', (t) => {
+  for (const [text, ms] of [
+    ['1ms', 1],
+    ['10s', 10_000],
+    ['1.5 s', 1500],
+    ['5m', 300_000],
+    ['24d', longestMs],
+  ] as const) {
+    t.is(parseDuration(text), ms, text)
+  }
+  t.is(parseSize('96MiB'), 96 * 1024 * 1024)
+  t.is(parseSize('0.5KiB'), 512)
+})
+
+test('what is no duration is refused', (t) => {
+  for (const text of ['', '10', 's', '-1s', '1e3s', '0s', '25d', '1.5ms', '10 sec', '１s'])
+    t.is(parseDuration(text), undefined, text)
+})
+
+test('formatting and reading are each other’s inverse', (t) => {
+  for (const ms of [1, 500, 1000, 90_000, 3_600_000, 72 * 3_600_000]) t.is(parseDuration(formatDuration(ms)), ms)
+  for (const bytes of [1, 1024, 1536, 96 * 1024 * 1024]) t.is(parseSize(formatSize(bytes)), bytes)
+  t.is(formatDuration(72 * 3_600_000), '3d')
+})
