@@ -117,4 +117,23 @@ export const limits = {
     /** Bytes that Node holds for one socket in each direction before it stops the other side. */
     socketBufferBytes: 256 * 1024,
   },
+  control: {
+    /** Longest message: a registration with 256 ranges of visitors has 11 KiB. */
+    messageBytes: 16 * 1024,
+    /** Unsent control bytes before the peer counts as stuck. */
+    queueBytes: 256 * 1024,
+    /** How long the last word of a session may take to reach the peer before the link is closed. */
+    lastWordMs: 1_000,
+  },
+  heartbeat: {
+    /** Between heartbeats while visitors' streams are open, and while none is. */
+    busyMs: 3_000,
+    idleMs: 15_000,
+    /** A reply later than this ends the link: ten round trips of a satellite, and a handover. */
+    replyMs: 10_000,
+  },
+  /** How long visitors may go on after their client said that it is leaving. */
+  drainMs: 5_000,
+  /** A link that stood so long was sound: the next wait before dialling again is the first one. */
+  steadyMs: 10_000,
 } as const

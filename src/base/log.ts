@@ -4,3 +4,9 @@
 import type { Logger } from 'pino'
 
 export type Log = Pick<Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error'> & { child(bindings: object): Log }
+
+/** The same log as one function, for floors that say little. */
+export const lineOf =
+  (log: Log) =>
+  (level: 'debug' | 'info' | 'warn', message: string, fields: object = {}): void =>
+    log[level](fields, message)

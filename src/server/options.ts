@@ -1,25 +1,11 @@
 // What a server is told: types only. config/ makes one from YAML, a library user writes one by hand.
 
 import type { Log } from '../base/log.js'
+import type { AllowedClient, PortRange } from '../control/policy.js'
+import type { Counters } from '../proxy/proxy.js'
 import type { Address, Credentials, LinkLimits, Transport } from '../transport/transport.js'
 
-/** A client that may come, and what it may open. Exactly one of token and certificatePin is set. */
-export interface AllowedClient {
-  /** Shown in logs and status; unique. */
-  readonly name: string
-  /** In the format of `petrel token`. Several installs may share one; each is an identity of its own. */
-  readonly token?: string
-  /** SHA-256 (32 bytes) of the SPKI of the client's certificate (mTLS). */
-  readonly certificatePin?: Uint8Array
-  /** Public ports that it may ask for; left out: the server's port range. Below 1024 only when listed here. */
-  readonly allowedPorts?: readonly PortRange[]
-}
-
-/** Both ends included. */
-export interface PortRange {
-  readonly start: number
-  readonly end: number
-}
+export type { AllowedClient, PortRange } from '../control/policy.js'
 
 export interface ServerLimits {
   readonly clients: number
@@ -65,6 +51,7 @@ export interface ProxyStatus {
   readonly type: string
   readonly address: Address
   readonly active: number
+  readonly counters: Counters
 }
 
 export interface Server {

@@ -1,0 +1,59 @@
+// Takes the streams that the server opens and hands each to its proxy's local service.
+
+import { pause } from '../base/deadline.js'
+import { StreamReset } from '../base/errors.js'
+import { limits } from '../base/limits.js'
+import { type Log, lineOf } from '../base/log.js'
+import { readStreamHeader, serve, serveFlows } from '../proxy/index.js'
+import type { LocalFlows, Service } from '../proxy/proxy.js'
+import type { Link, Stream } from '../transport/transport.js'
+import type { ClientOptions } from './options.js'
+
+export class Services {
+  readonly #byName: ReadonlyMap<string, Service>
+  readonly #log: Log
+  readonly #flows: LocalFlows
+  readonly #stopping = new AbortController()
+  readonly #serving = new Set<Promise<void>>()
+
+  /** Serves from now on, until close(). */
+  constructor(link: Link, { proxies, log }: ClientOptions) {
+    this.#log = log
+    this.#byName = new Map(proxies.map(({ spec, service }) => [`${spec.type} ${spec.name}`, service]))
+    this.#flows = serveFlows({ link, lookup: (name) => this.#byName.get(`udp ${name}`), log: lineOf(log) })
+    void this.#accept(link)
+  }
+
+  /** Visitors' streams and flows at this moment. */
+  get active(): number {
+    return this.#serving.size + this.#flows.active
+  }
+
+  /** Resolves when no stream is open, or after graceMs. */
+  async idle(graceMs: number): Promise<void> {
+    await Promise.race([Promise.allSettled([...this.#serving]), pause(graceMs)])
+  }
+
+  /** Ends every visitor at once. Settles when all has ended. */
+  async close(): Promise<void> {
+    this.#stopping.abort()
+    await Promise.allSettled([this.#flows.close(), ...this.#serving])
+  }
+
+  async #accept(link: Link): Promise<void> {
+    for await (const stream of link) {
+      const served = this.#take(stream).catch((error) => this.#log.debug({ err: error }, 'stream failed'))
+      this.#serving.add(served)
+      void served.then(() => this.#serving.delete(served))
+    }
+  }
+
+  async #take(stream: Stream): Promise<void> {
+    const { signal } = this.#stopping
+    const header = await readStreamHeader(stream, { deadlineMs: limits.link.handshakeMs, signal })
+    if (header.proxy === '') return this.#flows.takeStream(stream)
+    const service = this.#byName.get(`tcp ${header.proxy}`)
+    if (!service) return stream.reset(StreamReset.unknownProxy)
+    await serve({ header, stream, service, signal, log: lineOf(this.#log) })
+  }
+}

@@ -1,0 +1,175 @@
+// One link of a client, from dial to end: greet, register, hand the server's streams to the local services.
+
+import { pause, within } from '../base/deadline.js'
+import { isPetrelError, LinkEnd, PetrelError } from '../base/errors.js'
+import { limits } from '../base/limits.js'
+import type { ControlChannel } from '../control/channel.js'
+import { greet } from '../control/handshake.js'
+import { Heartbeat } from '../control/heartbeat.js'
+import type { Link, LinkClosed, LinkStats } from '../transport/transport.js'
+import type { Message, Refused, Register, Registered } from '../wire/messages.js'
+import type { ClientOptions, ClientProxy, ServedProxy } from './options.js'
+import { Services } from './services.js'
+
+export class Session {
+  /** One for each proxy, in the order of the options. */
+  readonly served: readonly ServedProxy[]
+  readonly #link: Link
+  readonly #channel: ControlChannel
+  readonly #services: Services
+  readonly #heartbeat: Heartbeat
+  /** What the server said last, which explains the end that follows. */
+  #lastWord: PetrelError | undefined
+
+  private constructor(link: Link, channel: ControlChannel, services: Services, served: readonly ServedProxy[]) {
+    this.#link = link
+    this.#channel = channel
+    this.#services = services
+    this.served = served
+    this.#heartbeat = new Heartbeat(
+      () => services.active > 0,
+      () => channel.send({ type: 'heartbeat' }),
+      () => void link.close({ code: LinkEnd.idle, reason: 'no heartbeat' }),
+    )
+  }
+
+  /** Dials, proves, registers. Rejects with why there is no link; proxies that are refused are told in `served`. */
+  static async begin(options: ClientOptions, signal: AbortSignal): Promise<Session> {
+    const { log, trust } = options
+    const link = await dial(options, signal)
+    log.debug({ remote: link.remote, transport: link.transport }, 'link up')
+    let services: Services | undefined
+    try {
+      const greeting = within(greeted(link, options), limits.link.handshakeMs, 'handshake', signal)
+      const { channel } = await orWhyClosed(link, greeting)
+      link.raiseLimits(limits.link.authenticated)
+      if (trust.kind === 'unverified' && link.peer.pin) options.onPin?.(link.peer.pin)
+      services = new Services(link, options) // not before: the server has proved itself only now
+      const answers = within(answersTo(channel, options.proxies), limits.link.handshakeMs, 'registration', signal)
+      return new Session(link, channel, services, await orWhyClosed(link, answers))
+    } catch (error) {
+      await services?.close()
+      await link.close({ code: LinkEnd.normal, reason: 'giving up' })
+      throw error
+    }
+  }
+
+  stats(): LinkStats {
+    return this.#link.stats()
+  }
+
+  /** Serves until the link ends; resolves with why. */
+  async run(): Promise<PetrelError> {
+    const fault = await this.#listen()
+    const closed = await Promise.race([this.#link.closed, pause(limits.control.lastWordMs)])
+    await this.close()
+    return this.#lastWord ?? (closed && fault.code === 'link_lost' ? whyClosed(closed) : fault)
+  }
+
+  /** Tells the server to send no more visitors and waits for those that are here, graceMs at most. */
+  async drain(graceMs: number): Promise<void> {
+    this.#channel.send({ type: 'drain' })
+    await this.#services.idle(graceMs)
+  }
+
+  /** Idempotent; settles when link and services have ended. */
+  async close(): Promise<void> {
+    this.#heartbeat.stop()
+    await this.#link.close({ code: LinkEnd.normal, reason: 'client closed' })
+    await this.#services.close()
+  }
+
+  /** Resolves with what ended the control stream. */
+  async #listen(): Promise<PetrelError> {
+    try {
+      for (;;) this.#handle(await this.#channel.receive())
+    } catch (error) {
+      return isPetrelError(error) ? error : new PetrelError('internal', 'us', String(error), { cause: error })
+    }
+  }
+
+  #handle(message: Message): void {
+    if (message.type === 'heartbeat') this.#channel.send({ type: 'heartbeatReply' })
+    else if (message.type === 'heartbeatReply') this.#heartbeat.replied()
+    else if (message.type === 'superseded') this.#lastWord = superseded()
+    else if (message.type === 'drain') this.#lastWord = new PetrelError('draining', 'peer', 'the server is going down')
+    else if (message.type === 'refused') this.#lastWord = refusedBy(message)
+    else throw new PetrelError('protocol_violation', 'peer', `a server does not send ${message.type} here`)
+  }
+}
+
+function dial(
+  { transport, server, trust, serverName, credentials }: ClientOptions,
+  signal: AbortSignal,
+): Promise<Link> {
+  return transport.dial(server, {
+    trust,
+    signal,
+    ...(serverName === undefined ? {} : { serverName }),
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(trust.kind === 'unverified' ? {} : { limits: limits.link.authenticated }),
+  })
+}
+
+function greeted(link: Link, { token, installId, proxies }: ClientOptions) {
+  const credential = token === undefined ? ({ certificate: true } as const) : { token }
+  return greet(link, credential, installId, proxies.map(registerOf))
+}
+
+const registerOf = ({ spec }: ClientProxy): Register => {
+  const { type, name, remotePort, localPort, ...options } = spec
+  return { type: 'register', proxy: type, name, remotePort, localPort, options }
+}
+
+/** The server answers each registration once, in any order; heartbeats may come between. */
+async function answersTo(channel: ControlChannel, proxies: readonly ClientProxy[]): Promise<readonly ServedProxy[]> {
+  const answers = new Map<string, Registered | Refused>()
+  while (answers.size < proxies.length) {
+    const message = await channel.receive()
+    if (message.type === 'heartbeat') channel.send({ type: 'heartbeatReply' })
+    else if (message.type === 'superseded') throw superseded()
+    else if (message.type === 'refused' && message.name === '') throw refusedBy(message)
+    else if (message.type === 'registered' || message.type === 'refused') answers.set(message.name, message)
+    else throw new PetrelError('protocol_violation', 'peer', `${message.type} in answer to a registration`)
+  }
+  return proxies.map(({ spec, service }) => {
+    const answer = answers.get(spec.name)
+    const base = { name: spec.name, type: spec.type, service: { host: service.host, port: service.port } }
+    if (answer?.type === 'registered') {
+      return { ...base, public: { host: answer.host, port: answer.port }, refused: undefined }
+    }
+    const refused = answer
+      ? refusedBy(answer)
+      : new PetrelError('protocol_violation', 'peer', `the server did not answer for proxy ${spec.name}`)
+    return { ...base, public: undefined, refused }
+  })
+}
+
+/** When the link ends under a wait, the link's own reason says more than the stream's error. */
+async function orWhyClosed<T>(link: Link, wait: Promise<T>): Promise<T> {
+  try {
+    return await wait
+  } catch (error) {
+    if (!isPetrelError(error, 'link_lost')) throw error
+    const closed = await Promise.race([link.closed, pause(limits.control.lastWordMs)])
+    throw closed && closed.by === 'peer' ? whyClosed(closed) : error
+  }
+}
+
+/** The error that a link's end means to a client: some codes say that it must not come back. */
+function whyClosed({ by, code, reason }: LinkClosed): PetrelError {
+  const because = reason === '' ? '' : `: ${reason}`
+  if (by === 'peer' && code === LinkEnd.superseded) return superseded()
+  if (by === 'peer' && code === LinkEnd.draining) return new PetrelError('draining', 'peer', 'the server went down')
+  return new PetrelError('link_lost', by === 'us' ? 'us' : by, `the link ended${because}`)
+}
+
+const superseded = () =>
+  new PetrelError(
+    'superseded',
+    'peer',
+    'the same client connected again elsewhere: this one stops, so that they do not fight',
+  )
+
+const refusedBy = ({ code, name, text }: Refused) =>
+  new PetrelError(code, 'peer', name === '' ? `the server refuses: ${text}` : `proxy ${name}: ${text}`)

@@ -1,0 +1,45 @@
+// The options of `register`: u8 key | u16 length | value, in any order, each key at most as often as it may stand.
+// A key that we do not know is refused and not skipped: an access list that is silently left out would open a port.
+
+import { FieldReader, type FieldWriter, malformed } from './fields.js'
+import type { RegisterOptions } from './messages.js'
+
+const Key = { bindAddress: 1, allow: 2, deny: 3, maxConnections: 4, idleTimeoutMs: 5, noDelay: 6 } as const
+
+/** Entries of an allow or deny list that a message may carry. */
+export const mostListEntries = 256
+
+export function writeOptions(writer: FieldWriter, options: RegisterOptions): void {
+  const option = (key: number, value: Uint8Array) => writer.u8(key).u16(value.length).bytes(value)
+  const u32 = (value: number) => Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
+  if (options.bindAddress !== undefined) option(Key.bindAddress, Buffer.from(options.bindAddress))
+  for (const range of options.allow ?? []) option(Key.allow, Buffer.from(range))
+  for (const range of options.deny ?? []) option(Key.deny, Buffer.from(range))
+  if (options.maxConnections !== undefined) option(Key.maxConnections, u32(options.maxConnections))
+  if (options.idleTimeoutMs !== undefined) option(Key.idleTimeoutMs, u32(options.idleTimeoutMs))
+  if (options.noDelay !== undefined) option(Key.noDelay, Uint8Array.of(options.noDelay ? 1 : 0))
+}
+
+/** Reads to the end of the message. Throws protocol_violation. */
+export function optionsFrom(reader: FieldReader): RegisterOptions {
+  const options: { -readonly [K in keyof RegisterOptions]: RegisterOptions[K] } = {}
+  const allow: string[] = []
+  const deny: string[] = []
+  while (reader.left > 0) {
+    const key = reader.u8()
+    const value = reader.bytes(reader.u16())
+    const field = new FieldReader(value)
+    if (key === Key.bindAddress) options.bindAddress = Buffer.from(value).toString()
+    else if (key === Key.allow) allow.push(Buffer.from(value).toString())
+    else if (key === Key.deny) deny.push(Buffer.from(value).toString())
+    else if (key === Key.maxConnections) options.maxConnections = field.u32()
+    else if (key === Key.idleTimeoutMs) options.idleTimeoutMs = field.u32()
+    else if (key === Key.noDelay) options.noDelay = field.u8() === 1
+    else throw malformed(`option ${key} of register`)
+    if (key >= Key.maxConnections) field.end()
+  }
+  if (allow.length + deny.length > mostListEntries) throw malformed(`more than ${mostListEntries} ranges of visitors`)
+  if (allow.length > 0) options.allow = allow
+  if (deny.length > 0) options.deny = deny
+  return options
+}
