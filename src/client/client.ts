@@ -20,6 +20,7 @@ export function startClient(options: ClientOptions): Client {
 
 /** What trying again does not mend. */
 const final: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'address_in_use',
   'auth_failed',
   'certificate_untrusted',
   'config_invalid',
