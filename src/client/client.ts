@@ -52,6 +52,7 @@ class RunningClient implements Client {
   async close(graceMs = 0): Promise<void> {
     await this.#session?.drain(graceMs)
     this.#stopping.abort()
+    await this.#session?.close()
     await this.ended
   }
 
