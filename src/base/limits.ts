@@ -89,8 +89,7 @@ export const limits = {
   },
   tls: {
     /** Connections that have not yet proved who they are: in all, and from one /24 (IPv4) or /64 (IPv6). */
-    strangers: 1024,
-    strangersPerNetwork: 128,
+    strangers: { total: 1024, perNetwork: 128 },
     /** Waits for one address of a name before the next is tried; longer than a satellite's round trip. */
     addressAttemptMs: 2_000,
     /** TCP's own keep-alive, for NATs that forget idle connections. */

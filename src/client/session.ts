@@ -61,9 +61,10 @@ export class Session {
   /** Serves until the link ends; resolves with why. */
   async run(): Promise<PetrelError> {
     const fault = await this.#listen()
-    const closed = await Promise.race([this.#link.closed, pause(limits.control.lastWordMs)])
+    const known = this.#lastWord ?? (fault.code === 'link_lost' ? undefined : fault)
+    const closed = known ? undefined : await Promise.race([this.#link.closed, pause(limits.control.lastWordMs)])
     await this.close()
-    return this.#lastWord ?? (closed && fault.code === 'link_lost' ? whyClosed(closed) : fault)
+    return known ?? (closed ? whyClosed(closed) : fault)
   }
 
   /** Tells the server to send no more visitors and waits for those that are here, graceMs at most. */
@@ -107,7 +108,7 @@ function dial(
     signal,
     ...(serverName === undefined ? {} : { serverName }),
     ...(credentials === undefined ? {} : { credentials }),
-    ...(trust.kind === 'unverified' ? {} : { limits: limits.link.authenticated }),
+    limits: trust.kind === 'unverified' ? limits.link.stranger : limits.link.authenticated,
   })
 }
 

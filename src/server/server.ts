@@ -1,6 +1,7 @@
 // A petrel server: listeners for every transport on one port, the door behind them, and its sessions.
 
 import { X509Certificate } from 'node:crypto'
+import { Admission } from '../base/admission.js'
 import { pause, within } from '../base/deadline.js'
 import { isPetrelError, LinkEnd, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
@@ -9,7 +10,6 @@ import type { ControlChannel } from '../control/channel.js'
 import { controlStream, type Newcomer, receiveHello } from '../control/handshake.js'
 import { Directory } from '../control/policy.js'
 import type { Link, Listener, Stream } from '../transport/transport.js'
-import { Admission } from './admission.js'
 import { listenAll } from './listeners.js'
 import type { Server, ServerOptions, SessionStatus } from './options.js'
 import { Registry } from './registry.js'

@@ -3,13 +3,13 @@
 
 import { createServer, isIP, type Server, type Socket } from 'node:net'
 import * as tls from 'node:tls'
+import { Admission } from '../base/admission.js'
 import { LinkEnd, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { AsyncQueue } from '../base/queue.js'
 import { formatAddress } from './address.js'
 import { leafOf, pinOf, samePin } from './certificate.js'
 import { systemRoots } from './roots.js'
-import { Strangers } from './strangers.js'
 import { dialFailure, listenFailure } from './tls-errors.js'
 import type { Address, Credentials, DialOptions, Link, Listener, ListenOptions, Peer, Transport } from './transport.js'
 import type { KeepAliveTimes } from './yamux/keep-alive.js'
@@ -165,7 +165,7 @@ function secureContext(credentials: Credentials): tls.SecureContextOptions {
 class TlsListener implements Listener {
   readonly address: Address
   readonly #links = new AsyncQueue<Link>(limits.link.backlog)
-  readonly #strangers = new Strangers()
+  readonly #strangers = new Admission()
   /** Connections whose handshake is under way, by the peer's address and port. */
   readonly #handshakes = new Map<string, { readonly socket: Socket; leave(): void }>()
   readonly #server: Server
@@ -225,7 +225,7 @@ class TlsListener implements Listener {
   }
 
   #onConnection(socket: Socket): void {
-    const leave = this.#strangers.enter(socket.remoteAddress ?? '')
+    const leave = this.#strangers.enter(socket.remoteAddress ?? '', limits.tls.strangers)
     if (leave === undefined || this.#closing !== undefined) {
       leave?.()
       socket.destroy()
