@@ -5,16 +5,16 @@ import { Duplex } from 'node:stream'
 
 class PipeEnd extends Duplex {
   far!: PipeEnd
-  readonly #dark: (() => boolean) | undefined
-  #blocked: (() => void) | undefined
+  readonly #dark: () => boolean
+  #blocked: ((error?: Error | null) => void) | undefined
 
-  constructor(dark: (() => boolean) | undefined) {
+  constructor(dark: () => boolean) {
     super({ allowHalfOpen: true })
     this.#dark = dark
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    if (this.#dark?.() === true) {
+    if (this.#dark()) {
       setImmediate(callback)
       return
     }
@@ -34,7 +34,7 @@ class PipeEnd extends Duplex {
   }
 
   override _final(callback: () => void): void {
-    if (this.#dark?.() !== true) setImmediate(() => this.far.push(null))
+    if (!this.#dark()) setImmediate(() => this.far.push(null))
     callback()
   }
 
@@ -42,7 +42,7 @@ class PipeEnd extends Duplex {
     const blocked = this.#blocked
     this.#blocked = undefined
     blocked?.()
-    if (this.#dark?.() !== true) {
+    if (!this.#dark()) {
       setImmediate(() => {
         if (!this.far.readableEnded && !this.far.destroyed) this.far.destroy(new Error('the other end broke'))
       })
@@ -52,7 +52,7 @@ class PipeEnd extends Duplex {
 }
 
 /** dark: asked for every piece; true swallows it. */
-export function carrierPair(dark?: () => boolean): readonly [Duplex, Duplex] {
+export function carrierPair(dark: () => boolean): readonly [Duplex, Duplex] {
   const one = new PipeEnd(dark)
   const other = new PipeEnd(dark)
   one.far = other

@@ -2,6 +2,7 @@
 // pin or ca as the real transports do, and datagrams that a test may lose. Nothing is encrypted.
 
 import { hkdfSync, randomBytes, X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
 import { LinkEnd, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { AsyncQueue } from '../base/queue.js'
@@ -17,8 +18,15 @@ export interface MemoryOptions {
   readonly times?: KeepAliveTimes
   /** Called for each datagram; true loses it. */
   readonly lose?: () => boolean
-  /** Called for each piece of stream bytes; true swallows it for good, as a path that went dark does. */
-  readonly dark?: () => boolean
+  /** What lies between a dialler and this address, for tests of its failures. */
+  readonly path?: (to: Address) => MemoryPath | undefined
+}
+
+export interface MemoryPath {
+  /** While true, whatever passes is swallowed for good. */
+  readonly dark: boolean
+  /** Called once for each link, with what breaks it. */
+  onLink(cut: () => void): void
 }
 
 /** Every memory listener of this process, by "host:port". */
@@ -45,7 +53,9 @@ async function dialMemory(address: Address, options: DialOptions, more: MemoryOp
   }
   const shown = listener.credentials
   check(shown, options, where)
-  const [here, there] = carrierPair(more.dark)
+  const path = more.path?.(address)
+  const [here, there] = carrierPair(() => path?.dark === true)
+  path?.onLink(() => here.destroy(new Error('the path was cut')))
   const secret = randomBytes(32)
   const exportKey = (label: string, context: Uint8Array, bytes: number) =>
     new Uint8Array(hkdfSync('sha256', secret, label, context, bytes))
@@ -97,7 +107,7 @@ function check(shown: Credentials, { trust, serverName }: DialOptions, where: st
     const host = serverName ?? where.slice(0, where.lastIndexOf(':'))
     const now = Date.now()
     const current = Date.parse(leaf.validFrom) <= now && now <= Date.parse(leaf.validTo)
-    const named = leaf.checkHost(host) !== undefined || leaf.checkIP(host) !== undefined
+    const named = (isIP(host) === 0 ? leaf.checkHost(host) : leaf.checkIP(host)) !== undefined
     if (current && named && leaf.checkIssued(authority) && leaf.verify(authority.publicKey)) return
   }
   throw new PetrelError('certificate_untrusted', 'peer', `the certificate of ${where} is not trusted (${trust.kind})`)

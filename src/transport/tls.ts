@@ -55,13 +55,14 @@ function dialTls(address: Address, options: DialOptions, { times }: TlsOptions):
     signal?.addEventListener('abort', onAbort, { once: true })
     socket.on('error', onError).on('close', onEnd)
     socket.once('secureConnect', () => {
-      const refusal = refuse(socket, options, address)
+      const pin = peerPin(socket)
+      const refusal = refuse(socket, pin, options, address)
       if (refusal !== undefined) return fail(refusal)
       done()
       socket.removeListener('error', onError)
       resolve(
         new YamuxLink({
-          ...common(socket, { verified: trust.kind !== 'unverified', pin: peerPin(socket) }),
+          ...common(socket, { verified: trust.kind !== 'unverified', pin }),
           role: 'dialer',
           limits: options.limits ?? limits.link.authenticated,
           stranger: false,
@@ -97,13 +98,17 @@ function connectOptions(address: Address, { trust, credentials, serverName }: Di
 }
 
 /** What speaks against a finished handshake. */
-function refuse(socket: tls.TLSSocket, { trust }: DialOptions, address: Address): PetrelError | undefined {
+function refuse(
+  socket: tls.TLSSocket,
+  shown: Uint8Array | undefined,
+  { trust }: DialOptions,
+  address: Address,
+): PetrelError | undefined {
   const where = formatAddress(address)
   if (socket.alpnProtocol !== alpn) {
     return new PetrelError('unreachable', 'peer', `${where} answers, but it is no petrel server: check host and port`)
   }
   if (trust.kind !== 'pin') return undefined
-  const shown = peerPin(socket)
   if (shown !== undefined && samePin(shown, trust.pin)) return undefined
   const text = `${where} shows another key than the pin names: join it again if its key was renewed, else do not trust it`
   return new PetrelError('certificate_untrusted', 'peer', text)
@@ -121,6 +126,7 @@ const dialTimeout = (address: Address) =>
 
 // ---- both ends ----
 
+/** Call once a connection: Node 20 takes the certificate out of its chain. */
 function peerPin(socket: tls.TLSSocket): Uint8Array | undefined {
   const certificate = socket.getPeerX509Certificate()
   return certificate === undefined ? undefined : pinOf(certificate)

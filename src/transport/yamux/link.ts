@@ -253,17 +253,19 @@ export class YamuxLink implements Link, StreamOwner {
   }
 
   #armAlive(): NodeJS.Timeout {
-    return setTimeout(
-      () => {
-        if (this.#session.keepAlive.timeout(nowMs()) === 'silent') {
-          this.#finish({ by: 'network', code: LinkEnd.idle, reason: 'the peer is silent' })
-          return
-        }
-        this.#schedule()
-        this.#aliveTimer = this.#armAlive()
-      },
-      Math.max(1, this.#session.keepAlive.deadlineMs - nowMs()),
-    )
+    const waitMs = Math.max(1, this.#session.keepAlive.deadlineMs - nowMs())
+    // When the process itself was held up, timers run first: what waits in the socket is read before we judge.
+    return setTimeout(() => setImmediate(() => this.#checkAlive()), waitMs)
+  }
+
+  #checkAlive(): void {
+    if (this.#end !== undefined) return
+    if (this.#session.keepAlive.timeout(nowMs()) === 'silent') {
+      this.#finish({ by: 'network', code: LinkEnd.idle, reason: 'the peer is silent' })
+      return
+    }
+    this.#schedule()
+    this.#aliveTimer = this.#armAlive()
   }
 
   // ---- the end ----
