@@ -122,12 +122,13 @@ class RunningServer implements Server {
   }
 }
 
-/** What a stranger is refused for is told, with a moment to read it; the caller closes the link. */
+/** What a client is refused for is told, with a moment to read it; the caller closes the link. Whoever does not speak
+ *  the protocol would not understand. */
 async function orSayNo<T>(link: Link, channel: ControlChannel, decision: Promise<T>): Promise<T> {
   try {
     return await decision
   } catch (error) {
-    if (isPetrelError(error) && error.source !== 'network') {
+    if (isPetrelError(error) && error.source !== 'network' && error.code !== 'protocol_violation') {
       channel.sendLast({ type: 'refused', name: '', code: error.code, text: error.message })
       await Promise.race([link.closed, pause(limits.control.lastWordMs)])
     }
