@@ -42,7 +42,9 @@ async function serve(): Promise<Server> {
   if (side === 'entry') {
     // Not checked: who is at the other end of loopback is not what is measured.
     const secure = { ...to, rejectUnauthorized: false, minVersion: 'TLSv1.3' as const }
-    return createServer(plain, (visitor) => relay(visitor, kind === 'tls' ? tls.connect(secure) : connect(to)))
+    // tls.connect drops the option noDelay.
+    const dial = () => (kind === 'tls' ? tls.connect(secure).setNoDelay(true) : connect(to))
+    return createServer(plain, (visitor) => relay(visitor, dial()))
   }
   const take = (from: Socket) => relay(from, connect(to))
   if (kind === 'tcp') return createServer(plain, take)

@@ -38,6 +38,8 @@ function dialTls(address: Address, options: DialOptions, { times }: TlsOptions):
   if (signal?.aborted === true) return Promise.reject(dialAborted(address))
   return new Promise((resolve, reject) => {
     const socket = tls.connect(connectOptions(address, options))
+    // tls.connect drops the options of the same names (seen in Node 20.20); without TCP_NODELAY small frames wait 40 ms.
+    socket.setNoDelay(true).setKeepAlive(true, limits.tls.tcpKeepAliveMs)
     const timer = setTimeout(() => fail(dialTimeout(address)), limits.link.handshakeMs)
     const onAbort = () => fail(dialAborted(address))
     const onError = (error: Error) => fail(dialFailure(address, error))
@@ -86,9 +88,6 @@ function connectOptions(address: Address, { trust, credentials, serverName }: Di
     checkServerIdentity: (_host: string, certificate: tls.PeerCertificate) =>
       tls.checkServerIdentity(name, certificate),
     rejectUnauthorized: checked,
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: limits.tls.tcpKeepAliveMs,
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: limits.tls.addressAttemptMs,
     ...(trust.kind === 'ca' ? { ca: trust.certificates } : {}),
