@@ -3,7 +3,6 @@
 
 import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
-import { pipeline } from 'node:stream/promises'
 import { StreamReset } from '../base/errors.js'
 import type { Stream } from '../transport/transport.js'
 import { watchIdle } from './idle.js'
@@ -24,42 +23,60 @@ export interface PumpEnd {
 
 /** Moves bytes until both directions have ended, and then both sides are done with. Never rejects. The socket must
  *  have been made with allowHalfOpen, or it answers a FIN with its own and the other direction is lost; and hearResets
- *  must have been called on it before it read. */
-export async function pump(socket: Socket, stream: Stream, options: PumpOptions): Promise<PumpEnd> {
-  let ended: PumpEnd | undefined
-  const breakBoth = (how: PumpEnd['how'], code: number, error?: Error): void => {
-    if (ended !== undefined) return
-    ended = error === undefined ? { how } : { how, error }
-    abortSocket(socket)
-    stream.reset(code)
-  }
+ *  must have been called on it before it read. Written out, because two pipelines take half of what a short connection
+ *  costs: they make abort controllers, errors and two dozen listeners for each. */
+export function pump(socket: Socket, stream: Stream, options: PumpOptions): Promise<PumpEnd> {
+  return new Promise((resolve) => {
+    let ended: PumpEnd | undefined
+    let open = 2
+    // destroy(error) alone would send the other side a clean FIN.
+    const breakBoth = (how: PumpEnd['how'], code: number, error?: Error): void => {
+      if (ended !== undefined) return
+      ended = error === undefined ? { how } : { how, error }
+      abortSocket(socket)
+      stream.reset(code)
+    }
+    const breakSocket = (error?: Error): void => breakBoth('socket_broke', options.goneCode, error)
+    const breakStream = (error?: Error): void => breakBoth('stream_broke', StreamReset.cancelled, error)
+    const onAbort = (): void => breakBoth('aborted', StreamReset.cancelled)
+    const unwatch = watchIdle(
+      options.idleTimeoutMs,
+      () => movedBytes(socket, stream),
+      () => breakBoth('idle', StreamReset.idle),
+    )
+    const closed = (): void => {
+      if (--open > 0) return
+      unwatch()
+      options.signal?.removeEventListener('abort', onAbort)
+      resolve(ended ?? { how: 'clean' })
+    }
+    // One signal ends thousands of connections.
+    if (options.signal) setMaxListeners(0, options.signal)
+    options.signal?.addEventListener('abort', onAbort)
+    if (options.signal?.aborted) onAbort()
+    carry(socket, stream, breakSocket, closed)
+    carry(stream, socket, breakStream, closed)
+  })
+}
 
-  // Two pipelines put a dozen listeners on each side, and one signal ends thousands of connections.
-  setMaxListeners(0, socket, stream, ...(options.signal ? [options.signal] : []))
-  // Before the pipelines put theirs: they answer an error with destroy(), which sends the other side a clean FIN.
-  socket.on('error', (error) => breakBoth('socket_broke', options.goneCode, error))
-  socket.on('close', () => isWhole(socket) || breakBoth('socket_broke', options.goneCode))
-  stream.on('error', (error) => breakBoth('stream_broke', StreamReset.cancelled, error))
-  stream.on('close', () => isWhole(stream) || breakBoth('stream_broke', StreamReset.cancelled))
-  const onAbort = (): void => breakBoth('aborted', StreamReset.cancelled)
-  options.signal?.addEventListener('abort', onAbort)
-  if (options.signal?.aborted) onAbort()
-  if (socket.destroyed && !isWhole(socket)) breakBoth('socket_broke', options.goneCode, socket.errored ?? undefined)
-  if (stream.destroyed && !isWhole(stream)) {
-    breakBoth('stream_broke', StreamReset.cancelled, stream.errored ?? undefined)
+/** One direction, and the whole life of its source: `broke` when that ended with anything missing, then `closed`. */
+function carry(from: Socket | Stream, to: Socket | Stream, broke: (error?: Error) => void, closed: () => void): void {
+  const onClose = (): void => {
+    if (!isWhole(from)) broke(from.errored ?? undefined)
+    closed()
   }
-  const unwatch = watchIdle(
-    options.idleTimeoutMs,
-    () => movedBytes(socket, stream),
-    () => breakBoth('idle', StreamReset.idle),
-  )
-
-  const directions = await Promise.allSettled([pipeline(socket, stream), pipeline(stream, socket)])
-  unwatch()
-  options.signal?.removeEventListener('abort', onAbort)
-  const failed = directions.find((direction) => direction.status === 'rejected')
-  if (failed !== undefined) breakBoth('stream_broke', StreamReset.cancelled, failed.reason as Error)
-  return ended ?? { how: 'clean' }
+  if (from.closed) {
+    onClose()
+    return
+  }
+  from.on('error', broke)
+  from.on('close', onClose)
+  from.on('end', () => to.end())
+  from.on('data', (chunk: Buffer) => {
+    if (!to.write(chunk)) from.pause()
+  })
+  to.on('drain', () => from.resume())
+  from.resume()
 }
 
 const isWhole = (side: Socket | Stream): boolean => side.readableEnded && side.writableFinished
