@@ -1,51 +1,9 @@
 // Every limit and default, once: value, unit in the name, and why it is that. `defaults` holds what a
 // configuration can set (the keys are in configs/), `limits` what is fixed.
 
-/** What a configuration gets that says nothing; config/ gives each of them a key. */
-export const defaults = {
-  /** Where links are accepted: the server's `bind_port`, and what a client dials when it is told no port. */
-  port: 9000,
-  server: {
-    bindAddress: '0.0.0.0',
-    /** Where public ports come from: above what services use themselves, below what systems hand out for dialling. */
-    portRange: { start: 20_000, end: 30_000 },
-    limits: {
-      clients: 1000,
-      proxiesPerClient: 64,
-      /** As many as a link has streams. */
-      connectionsPerProxy: 4096,
-      /** A quarter of a proxy: one address, be it a whole office behind a NAT, cannot shut the others out. */
-      connectionsPerSource: 1024,
-      /** A client registers everything at once on each return: every proxy it may have, and a few returns a minute. */
-      registrationsPerMinute: 600,
-      /** From the first packet to an authenticated session; as long as slow satellite handshakes need. */
-      handshakeMs: 10_000,
-      /** Links in their handshake at once, in all and of one /24 or /64: strangers cost memory here. */
-      handshakes: 512,
-      handshakesPerNetwork: 64,
-      /** A shell that sleeps over a weekend lives; a visitor that vanished does not stay for ever. */
-      tcpIdleMs: 72 * 3_600_000,
-      /** NATs forget UDP mappings after 30 s to 2 minutes. */
-      udpIdleMs: 120_000,
-    },
-  },
-  client: {
-    /** Waits before dialling again, jittered and doubled each time: quick after a hiccup, gentle after an outage. */
-    reconnect: { firstMs: 500, longestMs: 30_000 },
-    service: {
-      host: '127.0.0.1',
-      connectTimeoutMs: 10_000,
-    },
-  },
-  log: {
-    level: 'info',
-    rotateBytes: 10 * 1024 * 1024,
-    rotateEvery: 'daily',
-    keepFiles: 7,
-  },
-} as const
-
 export const limits = {
+  /** After SIGINT or SIGTERM: how long visitors may finish, and when the process ends whatever still hangs. */
+  stop: { graceMs: 2_500, atMostMs: 5_000 },
   link: {
     /** What a stranger may cost before it has proved who it is: the control stream and one spare, 64 KiB. */
     stranger: { streams: 2, creditBytes: 64 * 1024, datagramBytes: 0 },
@@ -135,4 +93,41 @@ export const limits = {
   drainMs: 5_000,
   /** A link that stood so long was sound: the next wait before dialling again is the first one. */
   steadyMs: 10_000,
+} as const
+
+/** What a configuration gets that says nothing; config/ gives each of them a key. */
+export const defaults = {
+  /** Where links are accepted: the server's `bind_port`, and what a client dials when it is told no port. */
+  port: 9000,
+  server: {
+    bindAddress: '0.0.0.0',
+    /** Where public ports come from: above what services use themselves, below what systems hand out for dialling. */
+    portRange: { start: 20_000, end: 30_000 },
+    limits: {
+      clients: 1000,
+      proxiesPerClient: 64,
+      connectionsPerProxy: limits.proxy.connections,
+      connectionsPerSource: limits.proxy.connectionsPerSource,
+      /** A client registers everything at once on each return: every proxy it may have, and a few returns a minute. */
+      registrationsPerMinute: 600,
+      handshakeMs: limits.link.handshakeMs,
+      /** Links in their handshake at once, in all and of one /24 or /64: strangers cost memory here. */
+      handshakes: 512,
+      handshakesPerNetwork: 64,
+      tcpIdleMs: limits.proxy.tcpIdleMs,
+      udpIdleMs: limits.proxy.udpIdleMs,
+      link: limits.link.authenticated,
+    },
+  },
+  client: {
+    /** Waits before dialling again, jittered and doubled each time: quick after a hiccup, gentle after an outage. */
+    reconnect: { firstMs: 500, longestMs: 30_000 },
+    service: { host: '127.0.0.1', connectTimeoutMs: limits.proxy.connectMs },
+  },
+  log: {
+    level: 'info',
+    rotateBytes: 10 * 1024 * 1024,
+    rotateEvery: 'daily',
+    keepFiles: 7,
+  },
 } as const

@@ -1,9 +1,8 @@
 #!/usr/bin/env node
-// The command `petrel`.
+// The command `petrel`: one command line in, one exit code out.
 
-import { Command } from 'commander'
-import { version } from './version.js'
+import { runProgram } from './program.js'
 
-const program = new Command('petrel')
-program.command('version').action(() => console.log(version()))
-await program.parseAsync()
+const code = await runProgram(process.argv.slice(2))
+// Whatever still holds a handle has had its time: a command that has ended must not hang.
+process.exit(code)

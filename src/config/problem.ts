@@ -23,8 +23,11 @@ export function formatProblem({ file, line, column, source, path, message }: Pro
   return [place, path, message].filter((part) => part !== undefined && part !== '').join(': ')
 }
 
+/** One error for all, in the order of the file. */
 export function configError(problems: readonly Problem[]): PetrelError {
-  return new PetrelError('config_invalid', 'config', problems.map(formatProblem).join('\n'))
+  const place = ({ line = 0, column = 0 }: Problem) => line * 1_000_000 + column
+  const sorted = [...problems].sort((a, b) => place(a) - place(b))
+  return new PetrelError('config_invalid', 'config', sorted.map(formatProblem).join('\n'))
 }
 
 /** "unknown key; did you mean bind_port?", or the known ones when none is near. */

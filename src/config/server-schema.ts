@@ -1,14 +1,13 @@
 // The keys of server.yaml. What they mean is written beside them in configs/server.yaml.
 
 import { z } from 'zod'
-import { defaults, limits } from '../base/limits.js'
+import { defaults } from '../base/limits.js'
 import * as field from './fields.js'
 import { logSchema } from './log-schema.js'
 import { formatDuration, formatSize } from './units.js'
 
 const most = 1_000_000
 const bounds = defaults.server.limits
-const link = limits.link.authenticated
 
 const allowedClient = z.strictObject({
   name: field.proxyName,
@@ -29,9 +28,9 @@ const limitsSchema = z.strictObject({
   handshakes_per_network: field.whole(1, most).default(bounds.handshakesPerNetwork),
   tcp_idle_timeout: field.duration.prefault(formatDuration(bounds.tcpIdleMs)),
   udp_idle_timeout: field.duration.prefault(formatDuration(bounds.udpIdleMs)),
-  link_streams: field.whole(1, most).default(link.streams),
-  link_credit: field.size.prefault(formatSize(link.creditBytes)),
-  link_datagrams: field.size.prefault(formatSize(link.datagramBytes)),
+  link_streams: field.whole(1, most).default(bounds.link.streams),
+  link_credit: field.size.prefault(formatSize(bounds.link.creditBytes)),
+  link_datagrams: field.size.prefault(formatSize(bounds.link.datagramBytes)),
 })
 
 export const serverSchema = z.strictObject({

@@ -1,0 +1,34 @@
+// What a client says when its services are reachable: which public address leads where, over what.
+
+import type { ServedProxy } from '../client/options.js'
+import { formatAddress } from '../transport/address.js'
+import type { Address } from '../transport/transport.js'
+
+export interface Serving {
+  readonly server: Address
+  readonly transport: string
+  readonly proxies: readonly ServedProxy[]
+}
+
+/** Three lines for one proxy; one more for each further one, and for each that was refused. */
+export function banner({ server, transport, proxies }: Serving): string[] {
+  const open = proxies.filter(({ refused }) => refused === undefined)
+  const refused = proxies.filter((proxy) => proxy.refused !== undefined)
+  const [only] = open
+  const lines =
+    only !== undefined && open.length === 1
+      ? [`public   ${publicUrl(only, server)}`, `service  ${formatAddress(only.service)}`]
+      : open.map((proxy) => `${publicUrl(proxy, server)}  ->  ${formatAddress(proxy.service)}  (${proxy.name})`)
+  return [
+    ...lines,
+    `${open.length === 1 ? 'over    ' : 'over'} ${transport}, by way of ${formatAddress(server)}`,
+    ...refused.map(({ name, refused: error }) => `refused  ${name}: ${error?.message}`),
+  ]
+}
+
+/** "tcp://host:port"; the server's own host where the port is open on all of its addresses. */
+export function publicUrl(proxy: ServedProxy, server: Address): string {
+  const address = proxy.public ?? { host: server.host, port: 0 }
+  const everywhere = address.host === '0.0.0.0' || address.host === '::'
+  return `${proxy.type}://${formatAddress({ host: everywhere ? server.host : address.host, port: address.port })}`
+}

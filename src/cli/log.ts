@@ -1,0 +1,75 @@
+// Sets pino up: readable and coloured on a terminal, JSON for machines, on standard error; besides, a file that is
+// rotated. Times carry their zone. Nothing here is asynchronous, so that the last line before an exit is written.
+
+import { formatRFC3339 } from 'date-fns/formatRFC3339'
+import pino, { type Logger } from 'pino'
+import { PinoPretty } from 'pino-pretty'
+import roll from 'pino-roll'
+import type { Log } from '../base/log.js'
+import type { LogSettings } from '../config/log-schema.js'
+import { redact } from './redact.js'
+
+export interface OpenLog {
+  readonly log: Log
+  /** Whether people read standard error (banner, status line) or machines do. */
+  readonly forPeople: boolean
+  /** A new level takes effect at once; the other settings of a log stay as they were when it was opened. */
+  setLevel(level: LogSettings['level']): void
+}
+
+/** Throws the system's error when the log file cannot be written. */
+export async function openLog(settings: LogSettings): Promise<OpenLog> {
+  // The process's own zone serves the rotation at midnight as well as the times.
+  if (settings.time_zone !== 'local') process.env.TZ = settings.time_zone === 'utc' ? 'UTC' : settings.time_zone
+  const forPeople = settings.format === 'pretty' || (settings.format === 'auto' && process.stderr.isTTY === true)
+  const streams: pino.StreamEntry[] = [
+    { level: 'trace', stream: forPeople ? prettyStream() : redacting(pino.destination({ fd: 2, sync: true })) },
+  ]
+  if (settings.file !== undefined)
+    streams.push({ level: 'trace', stream: redacting(await rollingFile(settings, settings.file)) })
+  const logger: Logger = pino(
+    {
+      level: settings.level,
+      base: null,
+      timestamp: () => `,"time":"${formatRFC3339(Date.now(), { fractionDigits: 3 })}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    pino.multistream(streams),
+  )
+  return {
+    log: logger as Log,
+    forPeople,
+    setLevel: (level) => {
+      logger.level = level
+    },
+  }
+}
+
+interface Sink {
+  write(text: string): unknown
+}
+
+const redacting = (to: Sink): Sink => ({ write: (text) => to.write(redact(text)) })
+
+function prettyStream(): Sink {
+  const colorize = process.stderr.isTTY === true && process.env.NO_COLOR === undefined
+  const pretty = PinoPretty({
+    colorize,
+    translateTime: 'SYS:HH:MM:ss',
+    destination: pino.destination({ fd: 2, sync: true }),
+    sync: true,
+    singleLine: true,
+  })
+  return redacting(pretty)
+}
+
+function rollingFile(settings: LogSettings, file: string): Promise<Sink> {
+  return roll({
+    file,
+    size: `${Math.max(1, Math.ceil(settings.rotate_size / 1024))}k`,
+    limit: { count: settings.keep_files, removeOtherLogFiles: true },
+    mkdir: true,
+    sync: true,
+    ...(settings.rotate_every === 'never' ? {} : { frequency: settings.rotate_every }),
+  })
+}

@@ -1,0 +1,105 @@
+// What `client`, `tcp` and `udp` have in common: run one client until it has ended, show where it is reachable.
+
+import { createHash } from 'node:crypto'
+import { limits } from '../base/limits.js'
+import type { Log } from '../base/log.js'
+import { startClient } from '../client/client.js'
+import type { ClientState } from '../client/options.js'
+import { type ClientSettings, loadClient } from '../config/client.js'
+import { installId, knownPin, readJoined, rememberPin } from '../config/joined.js'
+import type { FlagValue } from '../config/read.js'
+import { formatAddress } from '../transport/address.js'
+import { banner } from './banner.js'
+import { exitCodeOf } from './exit.js'
+import type { Surroundings } from './flags.js'
+import { type OpenLog, openLog } from './log.js'
+import { onStopSignal } from './signals.js'
+import { chosenTransports } from './transports.js'
+
+export function loadClientHere(
+  file: string | undefined,
+  flags: readonly FlagValue[],
+  around: Surroundings,
+): ClientSettings {
+  return loadClient({
+    file,
+    flags,
+    env: around.env,
+    joined: readJoined(around.folders),
+    knownPin: (server) => knownPin(around.folders, server),
+  })
+}
+
+/**
+ * An id of 16 bytes for one command on this installation. The same command that comes back is the same client and takes
+ * its names over; two different ones, `petrel tcp 22` beside `petrel udp 7777`, are two clients and leave each other alone.
+ */
+export function commandId({ folders }: Surroundings, command: string): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(installId(folders)).update(command).digest().subarray(0, 16))
+}
+
+/** Resolves when the client has ended; sets the exit code. */
+export async function serve(settings: ClientSettings, id: Uint8Array, around: Surroundings): Promise<void> {
+  const opened = await openLog(settings.log)
+  const { log } = opened
+  for (const warning of settings.warnings) log.warn(warning)
+  const { transports, missing } = chosenTransports(settings.transport === undefined ? undefined : [settings.transport])
+  const [transport] = transports
+  if (transport === undefined) throw missing
+  if (missing !== undefined) log.warn(`${missing.message}; using ${transport.name}`)
+  const client = startClient({
+    server: settings.server,
+    transport,
+    trust: settings.trust,
+    ...(settings.serverName === undefined ? {} : { serverName: settings.serverName }),
+    ...(settings.token === undefined ? {} : { token: settings.token }),
+    ...(settings.credentials === undefined ? {} : { credentials: settings.credentials }),
+    installId: id,
+    proxies: settings.proxies,
+    reconnect: settings.reconnect,
+    log,
+    onPin: (pin) => remember(around, settings, pin, log),
+    onState: show(settings, opened),
+  })
+  onStopSignal(log, () => void client.close(limits.stop.graceMs))
+  const error = await client.ended
+  if (error === undefined) log.info('stopped')
+  else log.error({ code: error.code }, error.message)
+  process.exitCode = error === undefined ? 0 : exitCodeOf(error)
+}
+
+function remember({ folders }: Surroundings, { server }: ClientSettings, pin: Uint8Array, log: Log): void {
+  try {
+    rememberPin(folders, server, pin)
+    log.info(`${formatAddress(server)} proved that it has the token; its key is kept and expected from now on`)
+  } catch (error) {
+    log.warn(`the key of ${formatAddress(server)} could not be kept: ${(error as Error).message}`)
+  }
+}
+
+/** The banner on standard output when something changed in it, and a log line each time. */
+function show({ server }: ClientSettings, { log, forPeople }: OpenLog): (state: ClientState) => void {
+  let shown = ''
+  return (state) => {
+    if (state.state === 'connecting') log.debug(`connecting to ${formatAddress(server)}, attempt ${state.attempt}`)
+    if (state.state !== 'serving') return
+    const lines = banner({ server, transport: state.transport, proxies: state.proxies })
+    const text = lines.join('\n')
+    const proxies = state.proxies.map(({ name, type, public: open, service, refused }) => ({
+      name,
+      type,
+      public: open === undefined ? undefined : formatAddress(open),
+      service: formatAddress(service),
+      refused: refused?.message,
+    }))
+    if (forPeople) {
+      if (text === shown) log.info('serving again')
+      else console.log(text)
+      for (const { name, refused } of proxies) if (refused !== undefined) log.warn(`${name} is not served: ${refused}`)
+    } else {
+      log.info({ server: formatAddress(server), transport: state.transport, proxies }, 'serving')
+      if (text !== shown) console.log(text)
+    }
+    shown = text
+  }
+}

@@ -1,0 +1,125 @@
+// Two users' way, with the real binary: a server, its join string, one service.
+
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import test, { type ExecutionContext } from 'ava'
+import { testFolder } from '../config/folder.js'
+import { runPetrel, startPetrel } from './petrel.js'
+
+const page = 'a page behind NAT'
+
+async function webSite(t: ExecutionContext): Promise<number> {
+  const server = createServer((_, response) => response.end(page)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  return (server.address() as { port: number }).port
+}
+
+async function serverAndJoin(t: ExecutionContext, more: readonly string[] = []) {
+  const home = testFolder(t).path
+  const args = ['server', '--bind-addr', '127.0.0.1', '--bind-port', '0', ...more]
+  const server = startPetrel(t, args, { home })
+  const [joinString] = await server.said('stdout', /petrel:\/\/127\.0\.0\.1:\d+#\S+(?=\n)/)
+  const clientHome = testFolder(t).path
+  t.is((await runPetrel(t, ['join'], { home: clientHome, input: joinString })).code, 0)
+  return { server, home, clientHome, joinString }
+}
+
+test('server, join, tcp: a page comes through, and both end in good order', async (t) => {
+  const { server, clientHome } = await serverAndJoin(t)
+  const port = await webSite(t)
+  const client = startPetrel(t, ['tcp', `${port}`], { home: clientHome })
+  const [banner, address] = await client.said(
+    'stdout',
+    /public {3}tcp:\/\/(\S+)\nservice {2}\S+\nover {5}(quic|tls), by way of \S+\n/,
+  )
+  t.is(banner.split('\n').length, 4)
+  t.is(await (await fetch(`http://${address}/`)).text(), page)
+
+  client.child.kill('SIGINT')
+  const ended = await client.ended
+  t.is(ended.code, 0, ended.stderr)
+  server.child.kill('SIGTERM')
+  const over = await server.ended
+  t.is(over.code, 0, over.stderr)
+  t.notRegex(over.stderr + ended.stderr, /ptl_[A-Za-z0-9]{16}/)
+})
+
+test('two commands of one installation live beside each other; the same one takes over', async (t) => {
+  const { clientHome } = await serverAndJoin(t)
+  const [one, two] = [await webSite(t), await webSite(t)]
+  const first = startPetrel(t, ['tcp', `${one}`], { home: clientHome })
+  await first.said('stdout', /public/)
+  const second = startPetrel(t, ['tcp', `${two}`], { home: clientHome })
+  const [, address] = await second.said('stdout', /public {3}tcp:\/\/(\S+)/)
+  t.is(first.child.exitCode, null)
+  const again = startPetrel(t, ['tcp', `${one}`], { home: clientHome })
+  await again.said('stdout', /public/)
+  const { code, stderr } = await first.ended
+  t.is(code, 4, stderr)
+  t.is(await (await fetch(`http://${address}/`)).text(), page)
+})
+
+test('a wrong token ends with code 3', async (t) => {
+  const { joinString } = await serverAndJoin(t)
+  const other = (await runPetrel(t, ['token'], { home: testFolder(t).path })).stdout.trim()
+  const home = testFolder(t).path
+  await runPetrel(t, ['join'], { home, input: joinString.replace(/ptl_[\w-]{48}/, other) })
+  const { code, stderr } = await runPetrel(t, ['tcp', '22'], { home })
+  t.is(code, 3, stderr)
+})
+
+test('a server that is not the one that was joined ends with code 3', async (t) => {
+  const { joinString } = await serverAndJoin(t)
+  const home = testFolder(t).path
+  const otherPin = Buffer.alloc(32, 3).toString('base64url')
+  await runPetrel(t, ['join'], { home, input: joinString.replace(/[\w-]{43}$/, otherPin) })
+  const { code, stderr } = await runPetrel(t, ['tcp', '22'], { home })
+  t.is(code, 3, stderr)
+})
+
+test('a refused port ends with code 5 and says which are allowed', async (t) => {
+  const { clientHome } = await serverAndJoin(t)
+  const { code, stderr } = await runPetrel(t, ['tcp', '22', '--remote-port', '1999'], { home: clientHome })
+  t.is(code, 5, stderr)
+  t.regex(stderr, /1999/)
+})
+
+test('a token without a pin is proved both ways once, and its key is expected from then on', async (t) => {
+  const { joinString } = await serverAndJoin(t)
+  const port = await webSite(t)
+  const [, server = '', token = ''] = /^petrel:\/\/([^#]+)#(ptl_[\w-]+)\./.exec(joinString) ?? []
+  const home = testFolder(t).path
+  const start = () => startPetrel(t, ['tcp', `${port}`, '--server', server], { home, env: { PETREL_TOKEN: token } })
+  const first = start()
+  await first.said('stderr', /its key is kept/)
+  await first.said('stdout', /public/)
+  first.child.kill('SIGINT')
+  await first.ended
+  const second = start()
+  await second.said('stdout', /public/)
+  second.child.kill('SIGINT')
+  t.notRegex((await second.ended).stderr, /its key is kept/)
+})
+
+test('SIGHUP takes a new configuration whole, or keeps the old one and says why', async (t) => {
+  const folder = testFolder(t)
+  const token = (await runPetrel(t, ['token'], { home: folder.path })).stdout.trim()
+  const config = folder.write('server.yaml', `bind_addr: 127.0.0.1\nbind_port: 0\nauth_token: ${token}\n`)
+  const server = startPetrel(t, ['server', '--config', config], { home: folder.path })
+  const [, address = ''] = await server.said('stderr', /"address":"([^"]+)"/)
+  const env = { PETREL_TOKEN: token }
+  const client = startPetrel(t, ['tcp', '22', '--server', address], { home: testFolder(t).path, env })
+  await client.said('stdout', /public/)
+
+  folder.write('server.yaml', 'bind_port: x\n')
+  server.child.kill('SIGHUP')
+  await server.said('stderr', /the old configuration stays: .*server\.yaml:1:12: bind_port: expected/)
+  t.is(client.child.exitCode, null)
+
+  const other = (await runPetrel(t, ['token'], { home: folder.path })).stdout.trim()
+  folder.write('server.yaml', `bind_addr: 127.0.0.1\nauth_token: ${other}\n`)
+  server.child.kill('SIGHUP')
+  await server.said('stderr', /the new configuration holds/)
+  t.is((await client.ended).code, 3)
+})
