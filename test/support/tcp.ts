@@ -6,7 +6,7 @@ import { hearResets } from '../../src/proxy/socket.js'
 
 export interface TestServer {
   readonly port: number
-  readonly sockets: readonly Socket[]
+  readonly sockets: Socket[]
   close(): Promise<void>
 }
 
