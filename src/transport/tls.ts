@@ -62,6 +62,8 @@ function dialTls(address: Address, options: DialOptions, { times }: TlsOptions):
       if (refusal !== undefined) return fail(refusal)
       done()
       socket.removeListener('error', onError)
+      // tls.connect() drops noDelay and keepAlive of its options: it makes its net.Socket without them.
+      socket.setNoDelay(true).setKeepAlive(true, limits.tls.tcpKeepAliveMs)
       resolve(
         new YamuxLink({
           ...common(socket, { verified: trust.kind !== 'unverified', pin }),

@@ -1,6 +1,6 @@
 // Visitors that come and go in a row, each in one of the ways in which real ones do; and what must be left of them.
 
-import { type ExecutionContext } from 'ava'
+import type { ExecutionContext } from 'ava'
 import type { Transport } from '../../src/transport/transport.js'
 import { tcpProxy } from './ends.js'
 import { startTunnel } from './one-process.js'
