@@ -73,6 +73,22 @@ export const limits = {
     keepAliveMs: 60_000,
     /** Bytes that Node holds for one socket in each direction before it stops the other side. */
     socketBufferBytes: 256 * 1024,
+    /** Flows that one link may hold, on the client a socket each. */
+    flowsPerLink: 4096,
+    /** Split payloads: half a second covers a reordering path; four of the largest a flow, 64 a link. */
+    reassembly: { deadlineMs: 500, flowBytes: 256 * 1024, linkBytes: 4 * 1024 * 1024 },
+    /** Flows on a stream: how long a payload may wait, how much may, and how late (beyond the path's best) the stream
+     *  may be before nothing more is written. Late counts 100 ms of the acknowledgement's own delay. */
+    flowDeadlineMs: 100,
+    flowQueueBytes: 1024 * 1024,
+    flowLateMs: 200,
+    flowRetryMs: 20,
+    /** Asked of the system for UDP sockets (it may give less): of a public port, and of a flow's socket to its service. */
+    publicSocketBytes: 4 * 1024 * 1024,
+    flowSocketBytes: 1024 * 1024,
+    /** Payloads that the system has not taken yet, and those that wait for the service's name to be looked up. */
+    udpSendQueueBytes: 1024 * 1024,
+    udpPendingPayloads: 64,
   },
   control: {
     /** Longest message: a registration with 256 ranges of visitors has 11 KiB. */

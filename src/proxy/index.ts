@@ -1,35 +1,13 @@
-// The proxy floor's way in (tcp only until flows land in this file's place).
+// What server and client take from this floor.
 
-import type { Address, Link, Stream } from '../transport/transport.js'
-import { encodeHeader } from '../wire/headers.js'
-import type { LinkOpener, LocalFlows, LogLine, ProxyKind, ProxyType, Service } from './proxy.js'
+import type { ProxyKind, ProxyType } from './proxy.js'
 import { tcp } from './tcp.js'
+import { udp } from './udp.js'
 
 export { readStreamHeader } from './headers.js'
+export { makeOpener } from './opener.js'
+export { type ServeFlowsOptions, serveFlows } from './serve-flows.js'
 export { serveTcp as serve } from './tcp.js'
 
-export const proxyTypes: Record<ProxyKind, ProxyType> = { tcp, udp: tcp }
-
-export function makeOpener(link: Link): LinkOpener {
-  let streamId = 0
-  return {
-    flows: {
-      open() {
-        throw new Error('no flows yet')
-      },
-    },
-    flowCounters: {},
-    close() {},
-    async open(proxy: string, visitor: Address, signal?: AbortSignal): Promise<Stream> {
-      const stream = await link.open(signal)
-      stream.write(encodeHeader({ streamId: streamId++, proxy, visitor }))
-      return stream
-    },
-  }
-}
-
-export const serveFlows = (_options: {
-  link: Link
-  lookup(name: string): Service | undefined
-  log: LogLine
-}): LocalFlows => ({ counters: {}, active: 0, takeStream() {}, async close() {} })
+/** Every type of proxy by its name. */
+export const proxyTypes: Record<ProxyKind, ProxyType> = { tcp, udp }

@@ -1,0 +1,226 @@
+import { randomBytes } from 'node:crypto'
+import test, { type ExecutionContext } from 'ava'
+import { PetrelError } from '../../src/base/errors.js'
+import { limits } from '../../src/base/limits.js'
+import type { Exposure, ProxySpec, PublicLimits, Service } from '../../src/proxy/proxy.js'
+import { exposeUdp } from '../../src/proxy/udp.js'
+import { memoryTransport } from '../../src/transport/memory.js'
+import type { Transport } from '../../src/transport/transport.js'
+import { type LinkTunnel, linkTunnel, received, type UdpPeer, udpPeer } from '../support/link-tunnel.js'
+import { localService, publicSide } from '../support/tunnel.js'
+
+interface Setup {
+  readonly spec?: Partial<ProxySpec>
+  readonly limits?: Partial<PublicLimits>
+  readonly service?: Partial<Service>
+  readonly transport?: Transport
+  readonly withoutDatagrams?: boolean
+  readonly onMessage?: (bytes: Buffer, reply: (bytes: Uint8Array) => void) => void
+}
+
+interface Setting extends LinkTunnel {
+  readonly exposure: Exposure
+  readonly service: UdpPeer
+  readonly port: number
+}
+
+const spec: ProxySpec = { type: 'udp', name: 'game', remotePort: 0, localPort: 0 }
+const carriers = [
+  { over: 'datagrams', withoutDatagrams: false },
+  { over: 'a stream', withoutDatagrams: true },
+] as const
+
+async function setting(t: ExecutionContext, setup: Setup = {}): Promise<Setting> {
+  const service = await udpPeer(setup.onMessage ?? ((bytes, reply) => reply(bytes)))
+  const found = localService(service.port, { idleTimeoutMs: limits.proxy.udpIdleMs, ...setup.service })
+  const tunnel = await linkTunnel(t, {
+    ...(setup.transport ? { transport: setup.transport } : {}),
+    withoutDatagrams: setup.withoutDatagrams ?? false,
+    service: (proxy) => (proxy === 'game' ? found : undefined),
+  })
+  const side = publicSide({ idleTimeoutMs: limits.proxy.udpIdleMs, ...setup.limits })
+  const exposure = await exposeUdp({ ...spec, ...setup.spec }, tunnel.opener, side)
+  t.teardown(async () => {
+    await exposure.close()
+    await service.close()
+  })
+  return { ...tunnel, exposure, service, port: exposure.address.port }
+}
+
+async function visit(t: ExecutionContext, host?: string): Promise<UdpPeer> {
+  const visitor = await udpPeer(undefined, host)
+  t.teardown(() => visitor.close())
+  return visitor
+}
+
+for (const { over, withoutDatagrams } of carriers) {
+  test(`payloads of every size come back as they were, over ${over}`, async (t) => {
+    const { port } = await setting(t, { withoutDatagrams })
+    const visitor = await visit(t)
+    for (const size of [0, 1, 1_172, 1_193, 1_194, 1_472, 9_000, 65_507]) {
+      const payload = randomBytes(size)
+      const echo = received(visitor.socket, 1)
+      visitor.socket.send(payload, port, '127.0.0.1')
+      t.true((await echo)[0]!.equals(payload), `${size} bytes`)
+    }
+  })
+
+  test(`two visitors are kept apart, over ${over}`, async (t) => {
+    const { port, exposure, flows } = await setting(t, { withoutDatagrams })
+    const visitors = await Promise.all([visit(t), visit(t)])
+    await Promise.all(
+      visitors.map(async ({ socket }, which) => {
+        const echoes = received(socket, 50)
+        for (let i = 0; i < 50; i++) socket.send(`${which} ${i}`, port, '127.0.0.1')
+        t.true((await echoes).every((echo) => echo.toString().startsWith(`${which} `)))
+      }),
+    )
+    t.is(exposure.active, 2)
+    t.is(flows.active, 2)
+  })
+
+  test(`an idle flow ends on both sides, over ${over}`, async (t) => {
+    const { port, exposure, flows } = await setting(t, { withoutDatagrams, limits: { idleTimeoutMs: 80 } })
+    const visitor = await visit(t)
+    const echo = received(visitor.socket, 1)
+    visitor.socket.send('x', port, '127.0.0.1')
+    await echo
+    await exposure.drain(new AbortController().signal)
+    t.is(exposure.counters.endedIdle, 1)
+    t.is(exposure.active, 0)
+    await eventually(() => flows.active === 0)
+    t.is(flows.active, 0)
+  })
+
+  test(`a flow that the client ended is opened anew by the next payload, over ${over}`, async (t) => {
+    const { port, exposure } = await setting(t, { withoutDatagrams, service: { idleTimeoutMs: 80 } })
+    const visitor = await visit(t)
+    for (let round = 0; round < 2; round++) {
+      const echo = received(visitor.socket, 1)
+      visitor.socket.send('x', port, '127.0.0.1')
+      await echo
+      await eventually(() => exposure.active === 0)
+    }
+    t.is(exposure.counters.endedByPeer, 2)
+    t.is(exposure.counters.accepted, 2)
+  })
+
+  test(`a flow of a proxy that is not served is refused, over ${over}`, async (t) => {
+    const { port, exposure, flows } = await setting(t, { withoutDatagrams, spec: { name: 'other' } })
+    const visitor = await visit(t)
+    visitor.socket.send('x', port, '127.0.0.1')
+    await eventually(() => exposure.counters.endedByPeer === 1)
+    t.is(flows.counters.refused, 1)
+    t.is(flows.active, 0)
+  })
+}
+
+test('a flow opens although its first payloads are lost', async (t) => {
+  let sent = 0
+  const { port, flows } = await setting(t, { transport: memoryTransport({ lose: () => ++sent <= 3 }) })
+  const visitor = await visit(t)
+  const echo = received(visitor.socket, 1)
+  for (let i = 0; i < 5; i++) visitor.socket.send(`payload ${i}`, port, '127.0.0.1')
+  t.is((await echo)[0]!.toString(), 'payload 3')
+  t.is(flows.counters.opened, 1)
+})
+
+test('a tenth of all datagrams lost: what arrives is whole, the rest is counted', async (t) => {
+  let count = 0
+  const lose = (): boolean => count++ % 10 === 7
+  const { port, flows } = await setting(t, { transport: memoryTransport({ lose }), onMessage: () => {} })
+  const visitor = await visit(t)
+  for (let i = 0; i < 100; i++) visitor.socket.send(Buffer.alloc(9_000, i), port, '127.0.0.1')
+  await eventually(() => Number(flows.counters.droppedUnfinished) > 0)
+  t.true(Number(flows.counters.received) > 0)
+  t.true(Number(flows.counters.received) + Number(flows.counters.droppedUnfinished) <= 100)
+})
+
+test('only the replies of the service reach the visitor', async (t) => {
+  let local = 0
+  const ready = await setting(t, { onMessage: (bytes, reply) => reply(bytes) })
+  ready.service.socket.on('message', (_bytes, from) => (local = from.port))
+  const visitor = await visit(t)
+  const stranger = await visit(t)
+  const echo = received(visitor.socket, 1)
+  visitor.socket.send('first', ready.port, '127.0.0.1')
+  await echo
+  const second = received(visitor.socket, 1)
+  stranger.socket.send('not yours', local, '127.0.0.1')
+  visitor.socket.send('second', ready.port, '127.0.0.1')
+  t.is((await second)[0]!.toString(), 'second')
+})
+
+test('a service that is down harms nothing, and is served once it is up', async (t) => {
+  const gone = await udpPeer()
+  await gone.close()
+  const { port, flows, exposure } = await setting(t, { service: { port: gone.port } })
+  const visitor = await visit(t)
+  for (let i = 0; i < 3; i++) visitor.socket.send('x', port, '127.0.0.1')
+  await eventually(() => Number(flows.counters.droppedServiceRefused) > 0)
+  t.is(exposure.active, 1)
+  const back = await udpPeer((bytes, reply) => reply(bytes), '127.0.0.1', gone.port)
+  t.teardown(() => back.close())
+  const echo = received(visitor.socket, 1)
+  visitor.socket.send('now', port, '127.0.0.1')
+  t.is((await echo)[0]!.toString(), 'now')
+  t.is(flows.active, 1)
+})
+
+test('lists and caps hold, and what they refuse is counted', async (t) => {
+  const { port, exposure } = await setting(t, {
+    spec: { deny: ['127.0.0.9'], maxConnections: 3 },
+    limits: { maxConnectionsPerSource: 2 },
+  })
+  const send = async (host: string): Promise<void> => {
+    const visitor = await visit(t, host)
+    visitor.socket.send('x', port, '127.0.0.1')
+  }
+  await send('127.0.0.9')
+  await eventually(() => exposure.counters.refusedDenied === 1)
+  for (let i = 0; i < 3; i++) await send('127.0.0.1')
+  await eventually(() => exposure.counters.refusedSourceFull === 1)
+  await send('127.0.0.2')
+  await send('127.0.0.3')
+  await eventually(() => exposure.counters.refusedProxyFull === 1)
+  t.is(exposure.active, 3)
+})
+
+test('a held port and a foreign address are named errors', async (t) => {
+  const { port, opener } = await setting(t)
+  const held = await t.throwsAsync(exposeUdp(spec, opener, { ...publicSide(), port }), { instanceOf: PetrelError })
+  t.is(held?.code, 'address_in_use')
+  const foreign = { ...publicSide(), bindAddress: '192.0.2.1' }
+  t.is((await t.throwsAsync(exposeUdp(spec, opener, foreign), { instanceOf: PetrelError }))?.code, 'config_invalid')
+})
+
+test('IPv4 and IPv6 visitors meet on one dual-stack port', async (t) => {
+  const { port } = await setting(t, { spec: { bindAddress: '::' } })
+  for (const host of ['127.0.0.1', '::1']) {
+    const visitor = await visit(t, host)
+    const echo = received(visitor.socket, 1)
+    visitor.socket.send('hi', port, host)
+    t.is((await echo)[0]!.toString(), 'hi')
+  }
+})
+
+for (const { over, withoutDatagrams } of carriers) {
+  test(`a link that ends closes every flow and socket, over ${over}`, async (t) => {
+    const { port, exposure, flows, client } = await setting(t, { withoutDatagrams })
+    const visitor = await visit(t)
+    const echo = received(visitor.socket, 1)
+    visitor.socket.send('x', port, '127.0.0.1')
+    await echo
+    await client.close()
+    await flows.close()
+    await eventually(() => exposure.active === 0)
+    t.is(flows.active, 0)
+    visitor.socket.send('y', port, '127.0.0.1')
+    await eventually(() => exposure.counters.refusedNoFlow === 1)
+  })
+}
+
+/** Waits for a state that no event tells of; ava's timeout is the deadline. */
+async function eventually(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
