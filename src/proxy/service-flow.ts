@@ -91,11 +91,19 @@ export class ServiceFlow implements FlowEvents {
   }
 
   private send(bytes: Uint8Array): void {
-    if (canSend(this.socket!)) this.socket!.send(bytes, this.onSent)
-    else this.options.counters.droppedServiceQueue++
+    if (!canSend(this.socket!)) {
+      this.options.counters.droppedServiceQueue++
+      return
+    }
+    this.socket!.send(bytes, (error) => {
+      if (error === null || this.isEnded) return
+      // The system gives the answer to an earlier payload here, once, and has not sent this one.
+      this.options.counters.droppedServiceRefused++
+      this.socket!.send(bytes, this.onSentAgain)
+    })
   }
 
-  private readonly onSent = (error: Error | null): void => {
+  private readonly onSentAgain = (error: Error | null): void => {
     if (error !== null) this.options.counters.droppedServiceRefused++
   }
 
