@@ -1,0 +1,86 @@
+//! What the engine tells its caller: a queue and a bell that rings once until the queue has been emptied.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use crate::link::Link;
+use crate::lock;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClosedBy {
+    Us,
+    Peer,
+    Network,
+}
+
+/// How a link ended. `code` is a LinkEnd number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    pub by: ClosedBy,
+    pub code: u64,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DialFailure {
+    Unreachable,
+    Timeout,
+    Untrusted,
+    Refused,
+}
+
+pub enum Event {
+    /// A dialled link stands.
+    Connected { link: u32 },
+    /// A dialled link will never stand.
+    Failed { link: u32, why: DialFailure, reason: String },
+    /// A listener has a new link.
+    Incoming { listener: u32, link: Arc<Link> },
+    /// The peer opened a stream.
+    Stream { link: u32, stream: u64 },
+    Readable { link: u32, stream: u64 },
+    Writable { link: u32, stream: u64 },
+    /// The stream was reset, by the peer or because the peer overran its credit; both directions are over.
+    Reset { link: u32, stream: u64, code: u64, by_peer: bool },
+    Datagrams { link: u32 },
+    /// Streams can be opened again after `open` found none.
+    MayOpen { link: u32 },
+    Closed { link: u32, closed: Closed },
+}
+
+pub(crate) struct Events {
+    queue: Mutex<Queue>,
+    bell: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Queue {
+    events: VecDeque<Event>,
+    rung: bool,
+}
+
+impl Events {
+    pub(crate) fn new(bell: Box<dyn Fn() + Send + Sync>) -> Self {
+        Self { queue: Mutex::default(), bell }
+    }
+
+    /// Bounded by what can be told of: one of each kind for each open stream and link.
+    pub(crate) fn push(&self, event: Event) {
+        let mut queue = lock(&self.queue);
+        queue.events.push_back(event);
+        if !std::mem::replace(&mut queue.rung, true) {
+            drop(queue);
+            (self.bell)();
+        }
+    }
+
+    /// None arms the bell again.
+    pub(crate) fn pop(&self) -> Option<Event> {
+        let mut queue = lock(&self.queue);
+        let event = queue.events.pop_front();
+        if event.is_none() {
+            queue.rung = false;
+        }
+        event
+    }
+}
