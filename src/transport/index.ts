@@ -2,11 +2,13 @@
 
 import { PetrelError } from '../base/errors.js'
 import { memoryTransport } from './memory.js'
+import { quicTransport } from './quic.js'
 import { tlsTransport } from './tls.js'
 import type { Transport, TransportName } from './transport.js'
 
 const makers: Partial<Record<TransportName, () => Transport>> = {
   memory: memoryTransport,
+  quic: quicTransport,
   tls: tlsTransport,
 }
 

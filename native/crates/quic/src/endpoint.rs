@@ -62,12 +62,7 @@ impl Endpoint {
         Ok(Self::with(socket, proto, None, None))
     }
 
-    pub(crate) fn listener(
-        socket: Socket,
-        id: u32,
-        tls: Arc<QuicServerConfig>,
-        limits: Limits,
-    ) -> Result<Self, Error> {
+    pub(crate) fn listener(socket: Socket, id: u32, tls: Arc<QuicServerConfig>, limits: Limits) -> Result<Self, Error> {
         let mut server = ServerConfig::with_crypto(tls);
         server
             .transport_config(Arc::new(transport(limits)?))

@@ -32,7 +32,14 @@ enum Command {
     Listen(Box<Endpoint>),
     Renew(u32, Arc<QuicServerConfig>),
     Unlisten(u32),
-    Dial { socket: Socket, link: Arc<Link>, config: Box<ClientConfig>, refusal: Refusal, remote: SocketAddr, name: String },
+    Dial {
+        socket: Socket,
+        link: Arc<Link>,
+        config: Box<ClientConfig>,
+        refusal: Refusal,
+        remote: SocketAddr,
+        name: String,
+    },
 }
 
 /// What callers and links reach of the thread.
@@ -347,8 +354,7 @@ impl Reactor {
     }
 
     fn unreachable(&mut self, token: usize, now: Instant) {
-        let of_endpoint: Vec<u32> =
-            self.drivers.values().filter(|d| d.endpoint == token).map(|d| d.link.id).collect();
+        let of_endpoint: Vec<u32> = self.drivers.values().filter(|d| d.endpoint == token).map(|d| d.link.id).collect();
         for id in of_endpoint {
             if let Some(driver) = self.drivers.get_mut(&id) {
                 driver.unreachable(now);
@@ -375,9 +381,8 @@ impl Reactor {
         }
         let out = &mut self.out;
         let done = catch_unwind(AssertUnwindSafe(|| {
-            driver.turn(Instant::now(), socket.segments(), out, |transmit, bytes| {
-                send(&socket, transmit, bytes).is_ok()
-            })
+            driver
+                .turn(Instant::now(), socket.segments(), out, |transmit, bytes| send(&socket, transmit, bytes).is_ok())
         }));
         let Ok(turn) = done else { return self.drop_after_panic(id) };
         if let Some(at) = driver.deadline {

@@ -31,21 +31,51 @@ pub enum DialFailure {
 
 pub enum Event {
     /// A dialled link stands.
-    Connected { link: u32 },
+    Connected {
+        link: u32,
+    },
     /// A dialled link will never stand.
-    Failed { link: u32, why: DialFailure, reason: String },
+    Failed {
+        link: u32,
+        why: DialFailure,
+        reason: String,
+    },
     /// A listener has a new link.
-    Incoming { listener: u32, link: Arc<Link> },
+    Incoming {
+        listener: u32,
+        link: Arc<Link>,
+    },
     /// The peer opened a stream.
-    Stream { link: u32, stream: u64 },
-    Readable { link: u32, stream: u64 },
-    Writable { link: u32, stream: u64 },
+    Stream {
+        link: u32,
+        stream: u64,
+    },
+    Readable {
+        link: u32,
+        stream: u64,
+    },
+    Writable {
+        link: u32,
+        stream: u64,
+    },
     /// The stream was reset, by the peer or because the peer overran its credit; both directions are over.
-    Reset { link: u32, stream: u64, code: u64, by_peer: bool },
-    Datagrams { link: u32 },
+    Reset {
+        link: u32,
+        stream: u64,
+        code: u64,
+        by_peer: bool,
+    },
+    Datagrams {
+        link: u32,
+    },
     /// Streams can be opened again after `open` found none.
-    MayOpen { link: u32 },
-    Closed { link: u32, closed: Closed },
+    MayOpen {
+        link: u32,
+    },
+    Closed {
+        link: u32,
+        closed: Closed,
+    },
 }
 
 pub(crate) struct Events {

@@ -79,6 +79,9 @@ pub struct Link {
 pub(crate) struct State {
     pub(crate) streams: HashMap<u64, Stream>,
     pub(crate) lingering: usize,
+    /// What was taken of the last streams that are gone, by number, and these numbers in order.
+    last_words: HashMap<u64, u64>,
+    last_order: VecDeque<u64>,
     pub(crate) budget: Budget,
     pub(crate) limits: Limits,
     pub(crate) raised: bool,
@@ -118,6 +121,8 @@ impl Link {
         let state = State {
             streams: HashMap::new(),
             lingering: 0,
+            last_words: HashMap::new(),
+            last_order: VecDeque::new(),
             budget: Budget::new(limits.credit_bytes, limits.window_bytes, &POOL),
             limits,
             raised: true,
@@ -267,7 +272,9 @@ impl Link {
 
     /// Of the bytes written, how many the peer's application has taken. None: no longer known.
     pub fn acknowledged(&self, stream: u64) -> Option<u64> {
-        lock(&self.state).streams.get(&stream).map(|s| s.send_credit.acknowledged())
+        let state = lock(&self.state);
+        let open = state.streams.get(&stream).map(|s| s.send_credit.acknowledged());
+        open.or_else(|| state.last_words.get(&stream).copied())
     }
 
     /// Whether everything up to the peer's FIN is here.
@@ -453,6 +460,13 @@ impl State {
             return false;
         }
         if s.lingers && s.send_credit.is_acknowledged() {
+            self.last_words.insert(entry.stream, s.send_credit.acknowledged());
+            self.last_order.push_back(entry.stream);
+            if self.last_order.len() > MAX_LINGERING
+                && let Some(old) = self.last_order.pop_front()
+            {
+                self.last_words.remove(&old);
+            }
             self.remove(entry.stream);
         } else if s.out_bytes > 0 {
             self.make_ready(entry.stream);

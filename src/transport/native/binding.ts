@@ -1,0 +1,116 @@
+// The addon's calls as TypeScript sees them, and how it is found. What each call does stands in
+// native/crates/node/src/lib.rs; what they have in common: handles are numbers, no call waits, and a call with a
+// handle that is gone does nothing.
+
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { type ErrorCode, PetrelError } from '../../base/errors.js'
+import type { Credentials } from '../transport.js'
+
+export interface AddonLimits {
+  readonly streams: number
+  readonly creditBytes: number
+  readonly datagramBytes: number
+  /** One stream's window while few are open. */
+  readonly windowBytes: number
+}
+
+export interface Addon {
+  start(bell: () => void, stranger: AddonLimits): void
+  stop(): void
+  listen(host: string, port: number, credentials: Credentials): { readonly id: number; readonly port: number }
+  renew(listener: number, credentials: Credentials): void
+  unlisten(listener: number): void
+  dial(
+    host: string,
+    port: number,
+    name: string,
+    trust: { readonly pin?: Uint8Array; readonly roots?: string },
+    credentials: Credentials | undefined,
+    limits: AddonLimits,
+  ): number
+  events(into: Float64Array): number
+  reason(link: number): string
+  open(link: number): number
+  read(link: number, stream: number, into: Uint8Array): number
+  took(link: number, stream: number, total: number): void
+  write(link: number, stream: number, data: Uint8Array): number
+  finish(link: number, stream: number): void
+  reset(link: number, stream: number, code: number): void
+  release(link: number, stream: number): void
+  acknowledged(link: number, stream: number): number
+  isComplete(link: number, stream: number): boolean
+  maxDatagram(link: number): number
+  sendDatagram(link: number, payload: Uint8Array): boolean
+  readDatagrams(link: number, into: Uint8Array): number
+  raiseLimits(link: number, limits: AddonLimits): void
+  closeLink(link: number, code: number, reason: string): void
+  releaseLink(link: number): void
+  exportKey(link: number, label: Uint8Array, context: Uint8Array, bytes: number): Uint8Array
+  peer(link: number): { readonly verified: boolean; readonly pin?: Uint8Array }
+  remote(link: number): { readonly host: string; readonly port: number } | null
+  stats(link: number, into: Float64Array): boolean
+  panicForTest(link: number): void
+}
+
+/** Kinds of event records, and how many numbers one record has: kind, link, subject, code, who. */
+export const eventKind = {
+  connected: 1,
+  failed: 2,
+  incoming: 3,
+  stream: 4,
+  readable: 5,
+  writable: 6,
+  reset: 7,
+  datagrams: 8,
+  mayOpen: 9,
+  closed: 10,
+} as const
+export const recordNumbers = 5
+
+// From dist/src/transport/native to the root of the package.
+const path = fileURLToPath(
+  new URL(`../../../../native/petrel.${process.platform}-${process.arch}.node`, import.meta.url),
+)
+
+let loaded: Addon | undefined
+
+/** Throws native_missing, which says what to do about it. */
+export function loadAddon(): Addon {
+  if (process.env.PETREL_NATIVE === 'off') {
+    throw missing('the native addon is switched off (PETREL_NATIVE=off)')
+  }
+  try {
+    loaded ??= createRequire(import.meta.url)(path) as Addon
+    return loaded
+  } catch (cause) {
+    throw missing(`the native addon ${path} cannot be loaded`, cause)
+  }
+}
+
+/** Whether quic can be used here. With PETREL_NATIVE=require its absence is an error (native_missing). */
+export function hasAddon(): boolean {
+  try {
+    loadAddon()
+    return true
+  } catch (error) {
+    if (process.env.PETREL_NATIVE === 'require') throw error
+    return false
+  }
+}
+
+const missing = (what: string, cause?: unknown) =>
+  new PetrelError(
+    'native_missing',
+    'us',
+    `${what}: install Rust (https://rustup.rs) and run "npm run build", or use the transport tls`,
+    { cause },
+  )
+
+/** What the addon throws is "code|text". */
+export function addonError(error: unknown, where: string): PetrelError {
+  const [code, text] = (error instanceof Error ? error.message : String(error)).split(/\|(.*)/s)
+  if (text === undefined) return new PetrelError('internal', 'us', `${where}: ${code}`, { cause: error })
+  const source = code === 'closed' ? 'us' : 'config'
+  return new PetrelError(code as ErrorCode, source, `${where}: ${text}`, { cause: error })
+}

@@ -1,0 +1,124 @@
+// The one engine of this process (or worker): empties the addon's queue of events when the bell rings and hands each
+// to its link or listener. Keeps the process alive while there is something to wait for.
+
+import { limits } from '../../base/limits.js'
+import { type Addon, type AddonLimits, eventKind, loadAddon, recordNumbers } from './binding.js'
+
+/** Records taken at once, and how often in one turn before timers and sockets have theirs. */
+const batch = 512
+const rounds = 8
+/** The longest interval that timers take; it never fires. */
+const longest = 2 ** 31 - 1
+
+export interface LinkSink {
+  onConnected(): void
+  onFailed(code: number, reason: string): void
+  onStream(stream: number): void
+  onReadable(stream: number): void
+  onWritable(stream: number): void
+  onReset(stream: number, code: number, byPeer: boolean): void
+  onDatagrams(): void
+  onMayOpen(): void
+  onClosed(code: number, by: number, reason: string): void
+}
+
+export class Engine {
+  readonly addon: Addon
+  readonly links = new Map<number, LinkSink>()
+  /** Called with the number of a new link; sets `links` before it returns. */
+  readonly listeners = new Map<number, (link: number) => void>()
+  readonly #records = new Float64Array(batch * recordNumbers)
+  #alive: NodeJS.Timeout | undefined
+  #holders = 0
+  #again: NodeJS.Immediate | undefined
+
+  constructor() {
+    this.addon = loadAddon()
+    this.addon.start(() => this.#drain(), addonLimits(limits.link.stranger))
+    // Neither process.exit nor an uncaught exception runs the addon's own cleanup in time.
+    process.on('exit', () => this.addon.stop())
+  }
+
+  /** Something waits for events: the process stays. Call `letGo` once for each. */
+  hold(): void {
+    this.#holders++
+    this.#alive ??= setInterval(() => {}, longest)
+  }
+
+  letGo(): void {
+    this.#holders--
+    if (this.#holders > 0) return
+    clearInterval(this.#alive)
+    this.#alive = undefined
+  }
+
+  #drain(): void {
+    this.#again = undefined
+    for (let round = 0; round < rounds; round++) {
+      const count = this.addon.events(this.#records)
+      if (count === 0) return
+      // One event's handler must not keep the rest from theirs.
+      for (let i = 0; i < count; i++) this.#dispatch(i * recordNumbers)
+    }
+    this.#again ??= setImmediate(() => this.#drain())
+  }
+
+  #dispatch(at: number): void {
+    const records = this.#records
+    const id = records[at + 1]!
+    const subject = records[at + 2]!
+    const code = records[at + 3]!
+    const who = records[at + 4]!
+    if (records[at] === eventKind.incoming) {
+      const take = this.listeners.get(subject)
+      if (take !== undefined) take(id)
+      else this.addon.releaseLink(id)
+      return
+    }
+    const link = this.links.get(id)
+    if (link === undefined) return
+    switch (records[at]) {
+      case eventKind.readable:
+        link.onReadable(subject)
+        break
+      case eventKind.writable:
+        link.onWritable(subject)
+        break
+      case eventKind.stream:
+        link.onStream(subject)
+        break
+      case eventKind.reset:
+        link.onReset(subject, code, who === 1)
+        break
+      case eventKind.datagrams:
+        link.onDatagrams()
+        break
+      case eventKind.mayOpen:
+        link.onMayOpen()
+        break
+      case eventKind.connected:
+        link.onConnected()
+        break
+      case eventKind.failed:
+        link.onFailed(code, this.addon.reason(id))
+        break
+      case eventKind.closed:
+        link.onClosed(code, who, this.addon.reason(id))
+        break
+    }
+  }
+}
+
+export const addonLimits = (of: {
+  readonly streams: number
+  readonly creditBytes: number
+  readonly datagramBytes: number
+}): AddonLimits => ({ ...of, windowBytes: limits.link.streamWindowMaxBytes })
+
+let shared: Engine | undefined
+
+/** Starts it on first use. Throws native_missing. */
+export function sharedEngine(): Engine {
+  shared ??= new Engine()
+  return shared
+}

@@ -1,0 +1,197 @@
+// A native stream as a Node Duplex. Readiness is edge-triggered: it reads until the addon has nothing, and writes until
+// the addon takes nothing, then waits for an event. What has left Node's buffer is reported as taken.
+
+import { Duplex } from 'node:stream'
+import { PetrelError, StreamReset } from '../../base/errors.js'
+import { limits } from '../../base/limits.js'
+import type { Stream } from '../transport.js'
+import type { Addon } from './binding.js'
+
+type Callback = (error?: Error | null) => void
+
+/** Chunks that one stream takes in a turn before it lets others go on. */
+const rounds = 16
+const slabBytes = 4 * limits.link.chunkBytes
+
+/** An error that nobody listens for ends the stream, not the process. */
+const ignore = () => {}
+
+/** Readers get pieces of slabs: a small piece costs its size, and no allocation of its own. */
+let slab = Buffer.allocUnsafeSlow(slabBytes)
+let used = 0
+
+export class NativeStream extends Duplex implements Stream {
+  readonly id: number
+  readonly #addon: Addon
+  readonly #link: number
+  readonly #gone: (stream: NativeStream) => void
+  #wanted = false
+  #again: NodeJS.Immediate | undefined
+  #pushed = 0
+  #taken = 0
+  #acknowledged = 0
+  #resetCode: number = StreamReset.cancelled
+  #unwritten: Uint8Array[] = []
+  #written: Callback | undefined
+
+  /** gone: called once the stream has been destroyed. */
+  constructor(addon: Addon, link: number, id: number, gone: (stream: NativeStream) => void) {
+    super({
+      allowHalfOpen: true,
+      readableHighWaterMark: limits.link.chunkBytes,
+      writableHighWaterMark: limits.link.highWaterBytes,
+    })
+    this.#addon = addon
+    this.#link = link
+    this.id = id
+    this.#gone = gone
+    this.on('error', ignore)
+  }
+
+  get acknowledged(): number {
+    // -1 once the addon has forgotten the stream.
+    this.#acknowledged = Math.max(this.#acknowledged, this.#addon.acknowledged(this.#link, this.id))
+    return this.#acknowledged
+  }
+
+  reset(code: number): void {
+    this.#resetCode = code
+    this.destroy()
+  }
+
+  // ---- what the link says ----
+
+  onReadable(): void {
+    if (this.#wanted) this.#pull()
+  }
+
+  onWritable(): void {
+    this.#flush()
+  }
+
+  onReset(code: number, byPeer: boolean): void {
+    this.destroy(
+      byPeer
+        ? new PetrelError('stream_reset', 'peer', `the peer reset the stream (code ${code})`, { resetCode: code })
+        : new PetrelError('limit_exceeded', 'peer', 'the stream was reset: its peer sent more than its credit allows'),
+    )
+  }
+
+  /** The link has ended. What came whole before that is still delivered. */
+  onLinkEnd(error: PetrelError): void {
+    if (!this.writableFinished || !this.#addon.isComplete(this.#link, this.id)) {
+      this.destroy(error)
+      return
+    }
+    let piece = this.#read()
+    while (piece !== undefined && piece !== null) {
+      this.push(piece)
+      piece = this.#read()
+    }
+    this.push(null)
+  }
+
+  // ---- what Node says ----
+
+  override read(size?: number): unknown {
+    const chunk: unknown = super.read(size)
+    this.#settle()
+    return chunk
+  }
+
+  override _read(): void {
+    this.#wanted = true
+    this.#pull()
+  }
+
+  override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
+    this.#unwritten = [chunk]
+    this.#written = callback
+    this.#flush()
+  }
+
+  override _writev(chunks: { chunk: Uint8Array }[], callback: Callback): void {
+    const bytes = chunks.reduce((sum, { chunk }) => sum + chunk.length, 0)
+    const pieces = chunks.map(({ chunk }) => chunk)
+    // One call for many small chunks; large ones are not worth a copy.
+    this.#unwritten = bytes <= limits.link.chunkBytes ? [Buffer.concat(pieces, bytes)] : pieces
+    this.#written = callback
+    this.#flush()
+  }
+
+  override _final(callback: Callback): void {
+    this.#addon.finish(this.#link, this.id)
+    callback()
+  }
+
+  override _destroy(error: Error | null, callback: Callback): void {
+    clearImmediate(this.#again)
+    void this.acknowledged
+    const whole = error === null && this.readableEnded && this.writableFinished
+    if (!whole) this.#addon.reset(this.#link, this.id, this.#resetCode)
+    this.#addon.release(this.#link, this.id)
+    this.#unwritten = []
+    this.#written = undefined
+    this.#gone(this)
+    callback(error)
+  }
+
+  /** undefined: nothing now; null: the end. */
+  #read(): Buffer | undefined | null {
+    if (slabBytes - used < limits.link.chunkBytes) {
+      slab = Buffer.allocUnsafeSlow(slabBytes)
+      used = 0
+    }
+    const n = this.#addon.read(this.#link, this.id, slab.subarray(used, used + limits.link.chunkBytes))
+    if (n === 0) return undefined
+    if (n < 0) return null
+    const piece = slab.subarray(used, used + n)
+    used += n
+    this.#pushed += n
+    return piece
+  }
+
+  #pull(): void {
+    this.#again = undefined
+    for (let round = 0; round < rounds; round++) {
+      if (this.destroyed) return
+      const piece = this.#read()
+      if (piece === undefined) return
+      if (piece === null) {
+        this.#wanted = false
+        this.push(null)
+        return
+      }
+      const more = this.push(piece)
+      this.#settle()
+      if (!more) {
+        this.#wanted = false
+        return
+      }
+    }
+    this.#again ??= setImmediate(() => this.#pull())
+  }
+
+  #flush(): void {
+    while (this.#unwritten.length > 0) {
+      const piece = this.#unwritten[0]!
+      const n = piece.length === 0 ? 0 : this.#addon.write(this.#link, this.id, piece)
+      if (n < piece.length) {
+        this.#unwritten[0] = piece.subarray(n)
+        return
+      }
+      this.#unwritten.shift()
+    }
+    const written = this.#written
+    this.#written = undefined
+    written?.()
+  }
+
+  /** Tells the addon what has left Node's buffer. */
+  #settle(): void {
+    const taken = this.#pushed - this.readableLength
+    if (taken <= this.#taken) return
+    this.#taken = taken
+    this.#addon.took(this.#link, this.id, taken)
+  }
+}
