@@ -1,0 +1,66 @@
+// A tunnel of two processes, the real binary in both, from two configuration files as a user writes them.
+
+import type { ExecutionContext } from 'ava'
+import type { Relay } from '../../src/cli/demo/relay.js'
+import { parseAddress } from '../../src/transport/address.js'
+import type { TransportName } from '../../src/transport/transport.js'
+import { type Running, startPetrel } from '../cli/petrel.js'
+import { testFolder } from '../config/folder.js'
+import { token } from './ends.js'
+import { startRelay } from './one-process.js'
+
+export interface TwoProcesses {
+  readonly server: Running
+  readonly client: Running
+  readonly relay: Relay | undefined
+  /** Public ports, in the order of the proxies. */
+  readonly ports: readonly number[]
+}
+
+export interface Proxied {
+  readonly type: 'tcp' | 'udp'
+  readonly port: number
+}
+
+interface Serving {
+  readonly msg?: string
+  readonly proxies?: readonly { readonly public: string }[]
+}
+
+/** Up when it resolves; both are killed when the test ends. rttMs: over a relay with this round trip. */
+export async function startTwoProcesses(
+  t: ExecutionContext,
+  over: TransportName,
+  proxies: readonly Proxied[],
+  { rttMs }: { readonly rttMs?: number } = {},
+): Promise<TwoProcesses> {
+  const folder = testFolder(t)
+  folder.write('token', `${token}\n`)
+  const server = startPetrel(t, ['server', '--json', '--config', folder.write('server.yaml', serverYaml)], {
+    home: testFolder(t).path,
+  })
+  const [, listening = ''] = await server.said('stderr', /"address":"([^"]+)"/)
+  const target = parseAddress(listening, 0)
+  const relay = rttMs === undefined ? undefined : await startRelay(over, target, rttMs)
+  t.teardown(() => relay?.close())
+  const config = folder.write('client.yaml', clientYaml((relay?.address ?? target).port, over, proxies))
+  const client = startPetrel(t, ['client', '--json', '--config', config], { home: testFolder(t).path })
+  const [line] = await client.said('stderr', /^\{.*"msg":"serving".*\}$/m)
+  const serving = JSON.parse(line) as Serving
+  const ports = (serving.proxies ?? []).map((proxy) => parseAddress(proxy.public, 0).port)
+  return { server, client, relay, ports }
+}
+
+const serverYaml = `bind_addr: 127.0.0.1
+bind_port: 0
+auth_token_file: ./token
+port_range_start: 20000
+port_range_end: 30000
+`
+
+const clientYaml = (port: number, over: TransportName, proxies: readonly Proxied[]) => `server: 127.0.0.1:${port}
+token_file: ./token
+transport: ${over}
+proxies:
+${proxies.map((proxy, n) => `  service-${n}: { type: ${proxy.type}, local_port: ${proxy.port}, remote_port: 0 }`).join('\n')}
+`
