@@ -18,7 +18,8 @@ export class ControlChannel {
     this.#frames = frames(stream, half === 'listener')
   }
 
-  /** Queued, never waited for. Throws limit_exceeded when the peer has not read for a long time. */
+  /** Queued, never waited for, never throws: timers call it. When the peer has not read for a long time the stream is
+   *  ended, and receive() rejects with limit_exceeded. */
   send(message: Message): void {
     this.#write(encodeMessage(message))
   }
@@ -36,7 +37,8 @@ export class ControlChannel {
     return decodeHello(await this.#next())
   }
 
-  /** The next message. Rejects with link_lost (the stream or link ended) or protocol_violation. One call at a time. */
+  /** The next message. Rejects with link_lost (the stream or link ended), protocol_violation or
+   *  limit_exceeded (see send). One call at a time. */
   async receive(): Promise<Message> {
     return decodeMessage(await this.#next())
   }
@@ -49,7 +51,7 @@ export class ControlChannel {
 
   #write(bytes: Buffer): void {
     if (this.#stream.writableLength > limits.control.queueBytes) {
-      throw new PetrelError('limit_exceeded', 'peer', 'the peer does not read its control stream')
+      this.#stream.destroy(new PetrelError('limit_exceeded', 'peer', 'the peer does not read its control stream'))
     }
     if (this.#stream.writable) this.#stream.write(bytes)
   }

@@ -66,9 +66,7 @@ export class Session implements Holder {
       this.#log.info({ remote: this.#link.remote }, 'client connected')
       while (!this.#ending) await this.#handle(await channel.receive(), heartbeat)
     } catch (error) {
-      const isViolation = isPetrelError(error, 'protocol_violation')
-      const text = error instanceof Error ? error.message : String(error)
-      await this.end(isViolation ? LinkEnd.protocol : LinkEnd.normal, text)
+      await this.#endFor(error)
     } finally {
       heartbeat.stop()
       await this.#ending
@@ -111,6 +109,15 @@ export class Session implements Holder {
     this.#opener.close()
     await this.#proxies.close()
     void Promise.race([this.#link.closed, pause(graceMs)]).then(() => this.#link.close({ code, reason }))
+  }
+
+  /** What the client did ends its link with a code that says so; of a limit it also hears which. */
+  async #endFor(error: unknown): Promise<void> {
+    const text = error instanceof Error ? error.message : String(error)
+    if (isPetrelError(error, 'protocol_violation')) return this.end(LinkEnd.protocol, text)
+    if (!isPetrelError(error, 'limit_exceeded')) return this.end(LinkEnd.normal, text)
+    this.#lastWord({ type: 'refused', name: '', code: error.code, text })
+    return this.end(LinkEnd.limit, text, limits.control.lastWordMs)
   }
 
   #lastWord(message: Message): void {
