@@ -22,7 +22,11 @@ const floors = {
     types: ['proxy/proxy.ts', 'transport/transport.ts', 'server/options.ts', 'client/options.ts'],
   },
   cli: {
-    imports: ['base', 'config', 'server', 'client', 'transport/address.ts', 'transport/index.ts'],
+    imports: [
+      ...['base', 'config', 'server', 'client', 'transport/address.ts', 'transport/index.ts'],
+      // To know beforehand whether quic can be used here.
+      'transport/native/binding.ts',
+    ],
     types: ['proxy/proxy.ts', 'transport/transport.ts'],
   },
 }

@@ -14,13 +14,16 @@ export const cargoMissing =
   'no cargo on PATH: QUIC is left out and TLS carries everything; install Rust from https://rustup.rs and run this again'
 
 /** Returns whether the addon is there and up to date. Throws StepFailed when the build fails. */
-export async function buildAddon() {
+export async function buildAddon({ sayMissing }) {
   if (!existsSync(inRoot('native/Cargo.lock'))) return false
   const hash = hashFiles(filesBelow('native', (path) => /\.(rs|toml|lock)$/.test(path)))
   if (existsSync(inRoot(addon)) && readStamp(stamp) === hash) return true
   const cargo = findCargo()
   if (cargo === undefined) {
-    console.error(cargoMissing)
+    const stale = existsSync(inRoot(addon))
+    // An addon whose sources have moved on must not be loaded by chance.
+    if (stale) process.env.PETREL_NATIVE ??= 'off'
+    if (sayMissing || stale) console.error(cargoMissing)
     return false
   }
   const crates = readFileSync(inRoot('native/Cargo.lock'), 'utf8').split('[[package]]').length - 1

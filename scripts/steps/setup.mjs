@@ -7,26 +7,25 @@ import { StepFailed } from './run.mjs'
 
 const oldest = [20, 19]
 
-/** Resolves with whether the addon may be used. addonMayFail: a build that fails leaves TLS only, said aloud. */
-export async function setup({ addonMayFail = false } = {}) {
+/**
+ * Resolves with whether the addon may be used. addonMayFail: a build that fails leaves TLS only, said aloud.
+ * sayMissing: tell that cargo is missing; not where petrel itself says so next.
+ */
+export async function setup({ addonMayFail = false, sayMissing = true } = {}) {
   const [major, minor] = process.versions.node.split('.').map(Number)
   if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
     throw new StepFailed(`Node ${process.versions.node} is too old: petrel needs ${oldest.join('.')} or later`, '')
   }
   await install()
   await compile()
-  // An addon whose sources have moved on must not be loaded by chance.
-  const off = () => {
-    process.env.PETREL_NATIVE ??= 'off'
-    return false
-  }
   try {
-    return (await buildAddon()) || off()
+    return await buildAddon({ sayMissing })
   } catch (error) {
     if (!addonMayFail || !(error instanceof StepFailed)) throw error
     console.error(error.output)
     console.error('the native addon does not build here (see above): QUIC is left out and TLS carries everything')
-    return off()
+    process.env.PETREL_NATIVE ??= 'off'
+    return false
   }
 }
 

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { isPetrelError } from '../base/errors.js'
 import { addCheckConfigCommand } from './commands/check-config.js'
 import { addClientCommand } from './commands/client.js'
+import { addDemoCommand } from './commands/demo.js'
 import { addExposeCommand } from './commands/expose.js'
 import { addJoinCommand } from './commands/join.js'
 import { addServerCommand } from './commands/server.js'
@@ -24,6 +25,7 @@ export function makeProgram(): Command {
   addExposeCommand(program, 'udp')
   addClientCommand(program)
   addCheckConfigCommand(program)
+  addDemoCommand(program)
   addSmallCommands(program)
   return program.addHelpText(
     'after',

@@ -2,6 +2,7 @@
 
 import { isPetrelError, type PetrelError } from '../base/errors.js'
 import { transportByName } from '../transport/index.js'
+import { loadAddon } from '../transport/native/binding.js'
 import type { Transport, TransportName } from '../transport/transport.js'
 
 export interface Installed {
@@ -11,24 +12,21 @@ export interface Installed {
   readonly missing: PetrelError | undefined
 }
 
-const bestFirst: readonly TransportName[] = ['quic', 'tls']
-
+/** Throws native_missing only where PETREL_NATIVE=require asks for it. */
 export function installedTransports(): Installed {
-  const transports: Transport[] = []
-  let missing: PetrelError | undefined
-  for (const name of bestFirst) {
-    try {
-      transports.push(transportByName(name))
-    } catch (error) {
-      if (!isPetrelError(error, 'native_missing') && !isPetrelError(error, 'unsupported')) throw error
-      missing = error
-    }
+  const tls = transportByName('tls')
+  try {
+    loadAddon()
+    return { transports: [transportByName('quic'), tls], missing: undefined }
+  } catch (error) {
+    if (!isPetrelError(error, 'native_missing') || process.env.PETREL_NATIVE === 'require') throw error
+    return { transports: [tls], missing: error }
   }
-  return { transports, missing }
 }
 
 /** Those that were asked for, or all that are there. Throws native_missing when one was asked for and is not there. */
 export function chosenTransports(names: readonly TransportName[] | undefined): Installed {
   if (names === undefined) return installedTransports()
+  if (names.includes('quic')) loadAddon()
   return { transports: names.map((name) => transportByName(name)), missing: undefined }
 }

@@ -1,0 +1,130 @@
+// `petrel demo`: the whole of petrel on this machine, over links that are made bad on purpose.
+
+import { type Command, InvalidArgumentError } from 'commander'
+import type { Log } from '../../base/log.js'
+import { logSchema } from '../../config/log-schema.js'
+import { formatAddress } from '../../transport/address.js'
+import { type CheckResult, checkLink } from '../demo/check.js'
+import { type Stage, setStage } from '../demo/stage.js'
+import { statusLines } from '../demo/status.js'
+import { exitCodes } from '../exit.js'
+import { type LogFlags, logValues, withLogFlags } from '../flags.js'
+import { openLog } from '../log.js'
+import { onStopSignal } from '../signals.js'
+import { chosenTransports } from '../transports.js'
+
+interface DemoFlags extends LogFlags {
+  readonly rtt: number
+  readonly loss: number
+  readonly seed: number
+  readonly transport: 'all' | 'tls' | 'quic'
+  readonly check?: boolean
+}
+
+/** How often the status line changes, on a terminal and elsewhere. */
+const statusMs = { terminal: 1_000, elsewhere: 10_000 }
+
+const between = (least: number, most: number) => (text: string) => {
+  const value = Number(text)
+  if (text.trim() !== '' && value >= least && value <= most) return value
+  throw new InvalidArgumentError(`expected a number from ${least} to ${most}.`)
+}
+
+const transportChoice = (text: string) => {
+  if (['all', 'tls', 'quic'].includes(text)) return text
+  throw new InvalidArgumentError('expected all, tls or quic.')
+}
+
+export function addDemoCommand(program: Command): void {
+  const command = program
+    .command('demo')
+    .summary('see it work on this machine')
+    .description(
+      'Runs a server, a client, a web site, a TCP echo and a UDP echo here. Each link goes through a relay that delays\nand drops packets; over tls it only delays, since a relay cannot lose bytes of a TCP connection.',
+    )
+    .option('--rtt <ms>', 'round trip time that the relay adds', between(0, 5_000), 80)
+    .option('--loss <percent>', 'packets lost in each direction', between(0, 50), 3)
+    .option('--seed <number>', 'of the losses', between(0, 2 ** 31), 1)
+    .option('--transport <name>', 'all, tls or quic', transportChoice, 'all')
+    .option('--check', 'fetch through every link, print a line for each, and end with 0 or 1')
+  withLogFlags(command)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  petrel demo --rtt 600 --loss 10    a satellite in the rain
+  petrel demo --check                without a person`,
+    )
+    .action((flags: DemoFlags) => demo(flags))
+}
+
+async function demo(flags: DemoFlags): Promise<void> {
+  const { log, stoppable } = await quietLog(flags)
+  const { transports, missing } = chosenTransports(flags.transport === 'all' ? undefined : [flags.transport])
+  const stage = await setStage({
+    transports,
+    rttMs: flags.rtt,
+    lossPercent: flags.loss,
+    seed: flags.seed,
+    log,
+  })
+  const stopped = new Promise<void>((resolve) => onStopSignal(stoppable, resolve))
+  console.log(scene(stage, flags, missing?.message))
+  if (flags.check) process.exitCode = await Promise.race([checkAll(stage), stopped.then(() => exitCodes.failure)])
+  else await watch(stage, stopped)
+  await stage.close()
+}
+
+/** Warnings only, unless asked: the demo's own lines say what happens. The stop is told in any case. */
+async function quietLog(flags: LogFlags): Promise<{ log: Log; stoppable: Log }> {
+  const keys = Object.fromEntries(logValues(flags).map(({ path, value }) => [path.slice('log.'.length), value]))
+  const { log } = await openLog(logSchema.parse({ level: 'warn', ...keys }))
+  const stoppable = Object.assign(Object.create(log) as Log, { info: (text: string) => console.error(`\n${text}`) })
+  return { log, stoppable }
+}
+
+function scene({ links, server }: Stage, { rtt, loss }: DemoFlags, missing: string | undefined): string {
+  const lines = [`petrel demo: a server on ${formatAddress(server)}, and for each transport a link and a client`]
+  if (missing !== undefined) lines.push(missing)
+  for (const { transport, web, tcp, udp } of links) {
+    const link = transport === 'tls' ? 'delay only: TCP hides its packets from a relay' : `${loss} % loss each way`
+    lines.push(
+      '',
+      `over ${transport}, ${rtt} ms round trip, ${link}`,
+      `  web site  http://${formatAddress(web)}`,
+      `  TCP echo  ${formatAddress(tcp)}`,
+      `  UDP echo  ${formatAddress(udp)}`,
+    )
+  }
+  return lines.join('\n')
+}
+
+async function checkAll({ links }: Stage): Promise<number> {
+  console.log('')
+  const failed: CheckResult[] = []
+  for (const link of links) {
+    await checkLink(link, (result) => {
+      if (result.error !== undefined) failed.push(result)
+      const outcome = result.error === undefined ? 'ok    ' : 'FAILED'
+      const why = result.error === undefined ? '' : `: ${result.error.message}`
+      console.log(`${outcome}  ${result.transport.padEnd(4)}  ${result.what} (${Math.round(result.tookMs)} ms)${why}`)
+    })
+  }
+  console.log(failed.length === 0 ? 'all came through' : `${failed.length} did not come through`)
+  return failed.length === 0 ? exitCodes.ok : exitCodes.failure
+}
+
+/** Shows the status line until the signal to stop. */
+async function watch({ links }: Stage, stopped: Promise<void>): Promise<void> {
+  const live = process.stdout.isTTY === true
+  const line = statusLines()
+  console.log('\nCtrl-C ends it.')
+  const show = () => {
+    const text = line(links.map(({ transport, client }) => ({ transport, stats: client.stats() })))
+    process.stdout.write(live ? `\r\x1b[K${text.slice(0, (process.stdout.columns ?? 80) - 1)}` : `${text}\n`)
+  }
+  show()
+  const timer = setInterval(show, live ? statusMs.terminal : statusMs.elsewhere)
+  await stopped
+  clearInterval(timer)
+}

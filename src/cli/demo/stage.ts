@@ -1,0 +1,136 @@
+// Everything that the demo runs, in one process: services, a server, and for each transport a bad link and a client.
+
+import { randomBytes, X509Certificate } from 'node:crypto'
+import { defaults, limits } from '../../base/limits.js'
+import type { Log } from '../../base/log.js'
+import { spkiPin } from '../../base/pin.js'
+import { makeToken } from '../../base/token.js'
+import { startClient } from '../../client/client.js'
+import type { Client, ClientProxy, ServedProxy } from '../../client/options.js'
+import { startServer } from '../../server/server.js'
+import type { Address, Transport } from '../../transport/transport.js'
+import { makeCredentials } from '../certificate.js'
+import { type Relay, startTcpRelay, startUdpRelay } from './relay.js'
+import { type DemoServices, startServices } from './services.js'
+
+export interface StageOptions {
+  readonly transports: readonly Transport[]
+  readonly rttMs: number
+  readonly lossPercent: number
+  readonly seed: number
+  readonly log: Log
+}
+
+export interface DemoLink {
+  readonly transport: string
+  readonly client: Client
+  readonly relay: Relay
+  /** Public addresses. */
+  readonly web: Address
+  readonly tcp: Address
+  readonly udp: Address
+}
+
+export interface Stage {
+  readonly server: Address
+  readonly links: readonly DemoLink[]
+  /** Ends everything at once. Settles. */
+  close(): Promise<void>
+}
+
+const kinds = ['web', 'tcp', 'udp'] as const
+const host = '127.0.0.1'
+
+/** Resolves when every service is reachable; on an error everything that was started is closed again. */
+export async function setStage(options: StageOptions): Promise<Stage> {
+  const started: { close(): Promise<void> }[] = []
+  const keep = <T extends { close(): Promise<void> }>(one: T): T => {
+    started.push(one)
+    return one
+  }
+  const close = async () => {
+    // The last one first: clients tell their server, which still listens, over relays that still carry.
+    for (const one of started.splice(0).reverse()) await one.close()
+  }
+  try {
+    const services = keep(await startServices())
+    const token = makeToken()
+    const credentials = await makeCredentials('localhost')
+    const server = keep(
+      await startServer({
+        bind: { host, port: 0 },
+        transports: options.transports,
+        credentials,
+        clients: [{ name: 'demo', token }],
+        ports: defaults.server.portRange,
+        proxyBindAddress: host,
+        limits: defaults.server.limits,
+        log: options.log,
+      }),
+    )
+    const links = options.transports.map(async (transport): Promise<DemoLink> => {
+      const bad = { target: { host, port: server.address.port }, rttMs: options.rttMs }
+      const relay = keep(
+        transport.name === 'tls'
+          ? await startTcpRelay(bad)
+          : await startUdpRelay({ ...bad, lossPercent: options.lossPercent, seed: options.seed }),
+      )
+      let client: Client | undefined
+      const served = await new Promise<readonly ServedProxy[]>((resolve, reject) => {
+        client = keep(
+          startClient({
+            server: relay.address,
+            transport,
+            trust: { kind: 'pin', pin: spkiPin(new X509Certificate(credentials.certificate)) },
+            token,
+            installId: randomBytes(16),
+            proxies: proxies(services, transport.name),
+            reconnect: defaults.client.reconnect,
+            log: options.log,
+            onState(state) {
+              if (state.state === 'serving') resolve(state.proxies)
+              if (state.state === 'ended' && state.error !== undefined) reject(state.error)
+            },
+          }),
+        )
+      })
+      const [web, tcp, udp] = served.map(openAddress)
+      if (client === undefined || web === undefined || tcp === undefined || udp === undefined)
+        throw new Error('a proxy is missing')
+      return { transport: transport.name, client, relay, web, tcp, udp }
+    })
+    return { server: server.address, links: await all(links), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** As Promise.all, but waits for every one before it throws, so that nothing starts after the clean-up. */
+async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
+}
+
+function openAddress({ public: address, refused }: ServedProxy): Address {
+  if (address === undefined) throw refused ?? new Error('a proxy has no address')
+  return address
+}
+
+function proxies(services: DemoServices, transport: string): ClientProxy[] {
+  return kinds.map((kind) => {
+    const type = kind === 'udp' ? 'udp' : 'tcp'
+    const { port } = services[kind]
+    return {
+      spec: { type, name: `${kind}-${transport}`, remotePort: 0, localPort: port },
+      service: {
+        host,
+        port,
+        proxyProtocol: false,
+        noDelay: true,
+        connectTimeoutMs: limits.proxy.connectMs,
+        idleTimeoutMs: type === 'tcp' ? limits.proxy.tcpIdleMs : limits.proxy.udpIdleMs,
+      },
+    }
+  })
+}

@@ -1,0 +1,41 @@
+// The demo's status: one line that says how each link is doing.
+
+import type { LinkStats } from '../../transport/transport.js'
+
+export interface LinkSample {
+  readonly transport: string
+  /** Undefined: no link at this moment. */
+  readonly stats: LinkStats | undefined
+}
+
+/** Returns a function that makes one line of the present samples; rates are those since its last call. */
+export function statusLines(now: () => number = () => performance.now()): (samples: readonly LinkSample[]) => string {
+  const before = new Map<string, { readonly atMs: number; readonly sent: number; readonly received: number }>()
+  return (samples) => {
+    const atMs = now()
+    const parts = samples.map(({ transport, stats }) => {
+      if (stats === undefined) return `${transport}: no link`
+      const last = before.get(transport)
+      before.set(transport, { atMs, sent: stats.sentBytes, received: stats.receivedBytes })
+      // A new link counts from zero again.
+      const seconds = last === undefined || stats.sentBytes < last.sent ? 0 : (atMs - last.atMs) / 1000
+      const rate = (bytes: number, earlier: number) => (seconds > 0 ? formatRate((bytes - earlier) / seconds) : '-')
+      return [
+        `${transport}:`,
+        `rtt ${stats.rttMs === undefined ? '-' : `${Math.round(stats.rttMs)} ms`}`,
+        `loss ${stats.lossRatio === undefined ? '-' : `${(stats.lossRatio * 100).toFixed(1)} %`}`,
+        // The client's side: it sends what visitors load.
+        `up ${rate(stats.sentBytes, last?.sent ?? 0)}`,
+        `down ${rate(stats.receivedBytes, last?.received ?? 0)}`,
+        `${stats.openStreams} streams`,
+      ].join('  ')
+    })
+    return parts.join('  |  ')
+  }
+}
+
+export function formatRate(bytesPerSecond: number): string {
+  if (bytesPerSecond < 1000) return `${Math.round(bytesPerSecond)} B/s`
+  if (bytesPerSecond < 1_000_000) return `${(bytesPerSecond / 1000).toFixed(1)} kB/s`
+  return `${(bytesPerSecond / 1_000_000).toFixed(1)} MB/s`
+}

@@ -1,0 +1,52 @@
+import test from 'ava'
+import { testFolder } from '../../config/folder.js'
+import { runPetrel, startPetrel } from '../petrel.js'
+
+test('demo --check carries everything over every transport, and says so line by line', async (t) => {
+  const run = await runPetrel(t, ['demo', '--check', '--rtt', '20'], { home: testFolder(t).path })
+  t.is(run.code, 0, run.stdout + run.stderr)
+  const transports = [...run.stdout.matchAll(/^over (\w+),/gm)].map(([, name]) => name)
+  t.true(transports.includes('tls'))
+  for (const name of transports) t.is(run.stdout.match(new RegExp(`^ok +${name} +(tcp|udp): `, 'gm'))?.length, 4)
+  t.regex(run.stdout, /delay only/)
+  t.regex(run.stdout, /\nall came through\n$/)
+})
+
+test('demo --check without the addon checks tls and says what is missing', async (t) => {
+  const start = { home: testFolder(t).path, env: { PETREL_NATIVE: 'off' } }
+  const run = await runPetrel(t, ['demo', '--check', '--rtt', '0'], start)
+  t.is(run.code, 0, run.stdout + run.stderr)
+  t.regex(run.stdout, /rustup\.rs/)
+  t.notRegex(run.stdout, /^over quic/m)
+})
+
+test('demo with a transport that is not there ends with code 6', async (t) => {
+  const start = { home: testFolder(t).path, env: { PETREL_NATIVE: 'off' } }
+  const run = await runPetrel(t, ['demo', '--check', '--transport', 'quic'], start)
+  t.is(run.code, 6)
+  t.regex(run.stderr, /use the transport tls/)
+})
+
+test('demo stays, shows addresses and a status line, and ends in good order on Ctrl-C', async (t) => {
+  const demo = startPetrel(t, ['demo', '--transport', 'tls', '--rtt', '10'], { home: testFolder(t).path })
+  const [, address] = await demo.said('stdout', /web site {2}(http:\S+)/)
+  await demo.said('stdout', /^tls: {2}rtt .* streams$/m)
+  const response = await fetch(`${address}/`)
+  t.regex(await response.text(), /It came through/)
+  demo.child.kill('SIGINT')
+  const { code, stderr } = await demo.ended
+  t.is(code, 0, stderr)
+})
+
+test('flags that are out of range are refused', async (t) => {
+  for (const flags of [
+    ['--rtt', '-1'],
+    ['--loss', '51'],
+    ['--loss', ''],
+    ['--transport', 'kcp'],
+  ]) {
+    const run = await runPetrel(t, ['demo', ...flags], { home: testFolder(t).path })
+    t.is(run.code, 2, flags.join(' '))
+    t.regex(run.stderr, /expected/)
+  }
+})
