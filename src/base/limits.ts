@@ -53,6 +53,11 @@ export const limits = {
     /** TCP's own keep-alive, for NATs that forget idle connections. */
     tcpKeepAliveMs: 15_000,
   },
+  quic: {
+    /** Silence that ends a link; the smaller of both ends' counts. Three questions fit into it. */
+    idleMs: 15_000,
+    keepAliveMs: 4_000,
+  },
   memory: {
     /** The largest datagram of a memory link, like a QUIC link over a path of 1,280 bytes. */
     datagramBytes: 1_200,

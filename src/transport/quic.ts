@@ -8,19 +8,29 @@ import { AsyncQueue } from '../base/queue.js'
 import { formatAddress } from './address.js'
 import { leafOf } from './certificate.js'
 import { addonError } from './native/binding.js'
-import { addonLimits, type Engine, type LinkSink, sharedEngine } from './native/engine.js'
+import { type Engine, type LinkSink, sharedEngine } from './native/engine.js'
+import { addonLimits, type SilenceTimes } from './native/limits.js'
 import { NativeLink } from './native/link.js'
 import { systemRoots } from './roots.js'
 import type { Address, Credentials, DialOptions, Link, Listener, ListenOptions, Transport, Trust } from './transport.js'
 
+export interface QuicOptions {
+  /** When a silent peer is given up; limits.quic when left out. */
+  readonly times?: SilenceTimes
+}
+
 /** Makes the `quic` transport. Without the addon, dial and listen reject with native_missing. */
-export function quicTransport(): Transport {
-  return { name: 'quic', dial, listen: (address, options) => QuicListener.start(address, options) }
+export function quicTransport({ times = limits.quic }: QuicOptions = {}): Transport {
+  return {
+    name: 'quic',
+    dial: (address, options) => dial(address, options, times),
+    listen: (address, options) => QuicListener.start(address, options, times),
+  }
 }
 
 // ---- dialling ----
 
-async function dial(address: Address, options: DialOptions): Promise<Link> {
+async function dial(address: Address, options: DialOptions, times: SilenceTimes): Promise<Link> {
   const engine = sharedEngine()
   const { signal } = options
   if (isAborted(signal)) throw dialAborted(address)
@@ -29,14 +39,9 @@ async function dial(address: Address, options: DialOptions): Promise<Link> {
   let failure: unknown
   for (const [index, host] of hosts.entries()) {
     const isLast = index === hosts.length - 1
+    const timeoutMs = isLast ? limits.link.handshakeMs : limits.tls.addressAttemptMs
     try {
-      return await dialOne(
-        engine,
-        address,
-        host,
-        options,
-        isLast ? limits.link.handshakeMs : limits.tls.addressAttemptMs,
-      )
+      return await dialOne(engine, { address, host, options, times, timeoutMs })
     } catch (error) {
       failure = error
       const next = error instanceof PetrelError && (error.code === 'unreachable' || error.code === 'timeout')
@@ -57,11 +62,21 @@ async function resolve(address: Address): Promise<string[]> {
   }
 }
 
-function dialOne(engine: Engine, address: Address, host: string, options: DialOptions, timeoutMs: number) {
+interface Attempt {
+  readonly address: Address
+  /** One of the address's. */
+  readonly host: string
+  readonly options: DialOptions
+  readonly times: SilenceTimes
+  readonly timeoutMs: number
+}
+
+function dialOne(engine: Engine, attempt: Attempt) {
+  const { address, host, options, timeoutMs } = attempt
   const { signal, trust } = options
   const where = formatAddress(address)
   return new Promise<Link>((resolve, reject) => {
-    const id = begin(engine, address, host, options)
+    const id = begin(engine, attempt)
     engine.hold()
     const done = () => {
       clearTimeout(timer)
@@ -92,9 +107,9 @@ function dialOne(engine: Engine, address: Address, host: string, options: DialOp
   })
 }
 
-function begin(engine: Engine, address: Address, host: string, options: DialOptions): number {
+function begin(engine: Engine, { address, host, options, times }: Attempt): number {
   const name = options.serverName ?? address.host
-  const most = addonLimits(options.limits ?? limits.link.authenticated)
+  const most = addonLimits(options.limits ?? limits.link.authenticated, times)
   try {
     return engine.addon.dial(host, address.port, name, trustOf(options.trust), options.credentials, most)
   } catch (error) {
@@ -158,7 +173,7 @@ class QuicListener implements Listener {
   readonly #links = new AsyncQueue<Link>(limits.link.backlog)
   #isClosed = false
 
-  static async start(address: Address, options: ListenOptions): Promise<QuicListener> {
+  static async start(address: Address, options: ListenOptions, times: SilenceTimes): Promise<QuicListener> {
     const engine = sharedEngine()
     if (options.signal?.aborted === true) {
       throw new PetrelError('aborted', 'us', `listening on ${formatAddress(address)} was given up by the caller`)
@@ -166,7 +181,12 @@ class QuicListener implements Listener {
     leafOf(options.credentials)
     const [host] = await resolve(address)
     try {
-      const { id, port } = engine.addon.listen(host!, address.port, options.credentials)
+      const { id, port } = engine.addon.listen(
+        host!,
+        address.port,
+        options.credentials,
+        addonLimits(limits.link.stranger, times),
+      )
       return new QuicListener(engine, id, { host: address.host, port })
     } catch (error) {
       throw addonError(error, `cannot listen on ${formatAddress(address)}`)

@@ -13,12 +13,21 @@ export interface AddonLimits {
   readonly datagramBytes: number
   /** One stream's window while few are open. */
   readonly windowBytes: number
+  /** Silence that ends the link. */
+  readonly idleMs: number
+  /** Quiet before the peer is asked for a sign of life. */
+  readonly keepAliveMs: number
 }
 
 export interface Addon {
-  start(bell: () => void, stranger: AddonLimits): void
+  start(bell: () => void): void
   stop(): void
-  listen(host: string, port: number, credentials: Credentials): { readonly id: number; readonly port: number }
+  listen(
+    host: string,
+    port: number,
+    credentials: Credentials,
+    stranger: AddonLimits,
+  ): { readonly id: number; readonly port: number }
   renew(listener: number, credentials: Credentials): void
   unlisten(listener: number): void
   dial(

@@ -1,8 +1,7 @@
 // The one engine of this process (or worker): empties the addon's queue of events when the bell rings and hands each
 // to its link or listener. Keeps the process alive while there is something to wait for.
 
-import { limits } from '../../base/limits.js'
-import { type Addon, type AddonLimits, eventKind, loadAddon, recordNumbers } from './binding.js'
+import { type Addon, eventKind, loadAddon, recordNumbers } from './binding.js'
 
 /** Records taken at once, and how often in one turn before timers and sockets have theirs. */
 const batch = 512
@@ -34,7 +33,7 @@ export class Engine {
 
   constructor() {
     this.addon = loadAddon()
-    this.addon.start(() => this.#drain(), addonLimits(limits.link.stranger))
+    this.addon.start(() => this.#drain())
     // Neither process.exit nor an uncaught exception runs the addon's own cleanup in time.
     process.on('exit', () => this.addon.stop())
   }
@@ -108,12 +107,6 @@ export class Engine {
     }
   }
 }
-
-export const addonLimits = (of: {
-  readonly streams: number
-  readonly creditBytes: number
-  readonly datagramBytes: number
-}): AddonLimits => ({ ...of, windowBytes: limits.link.streamWindowMaxBytes })
 
 let shared: Engine | undefined
 

@@ -6,10 +6,13 @@ import { AsyncQueue, Fifo } from '../../base/queue.js'
 import type { Address, Link, LinkClosed, LinkLimits, LinkStats, Peer, Stream, TransportName } from '../transport.js'
 import { addonError } from './binding.js'
 import { NativeDatagrams } from './datagrams.js'
-import { addonLimits, type Engine, type LinkSink } from './engine.js'
+import type { Engine, LinkSink } from './engine.js'
+import { addonLimits } from './limits.js'
 import { LinkCounters } from './stats.js'
 import { NativeStream } from './stream.js'
 
+/** The engine holds the peer to its limit of open streams; only opening and resetting in a flood comes beyond this. */
+const backlog = 2 * limits.link.authenticated.streams
 const closers = ['us', 'peer', 'network'] as const
 
 interface Waiter {
@@ -36,7 +39,7 @@ export class NativeLink implements Link, LinkSink {
   readonly closed: Promise<LinkClosed>
   readonly #engine: Engine
   readonly #id: number
-  readonly #incoming = new AsyncQueue<Stream>(limits.link.streamBacklog)
+  readonly #incoming = new AsyncQueue<Stream>(backlog)
   readonly #streams = new Map<number, NativeStream>()
   readonly #waiters = new Fifo<Waiter>()
   readonly #counters: LinkCounters
@@ -73,7 +76,7 @@ export class NativeLink implements Link, LinkSink {
 
   open(signal?: AbortSignal): Promise<Stream> {
     if (signal?.aborted === true) return Promise.reject(openAborted())
-    if (this.#closedAs !== undefined || this.#closing) return Promise.reject(this.#lost())
+    if (this.#closedAs !== undefined || this.#closing) return Promise.reject(this.#cannotOpen())
     const id = this.#waiters.length > 0 ? -1 : this.#engine.addon.open(this.#id)
     if (id >= 0) return Promise.resolve(this.#add(id))
     return new Promise((resolve, reject) => {
@@ -194,9 +197,14 @@ export class NativeLink implements Link, LinkSink {
     return stream
   }
 
+  #cannotOpen(): PetrelError {
+    if (!this.#closing) return this.#lost()
+    return new PetrelError('closed', 'us', 'the link was closed: it opens no more streams')
+  }
+
   #lost(): PetrelError {
+    if (this.#closing) return new PetrelError('link_lost', 'us', 'the link was closed by this side')
     const { by, reason } = this.#closedAs ?? { by: 'us', reason: '' }
-    if (by === 'us') return new PetrelError('link_lost', 'us', 'the link was closed by this side')
     const why = reason === '' ? '' : `: ${reason}`
     return new PetrelError('link_lost', by, `the link ended${by === 'peer' ? ', closed by the peer' : ''}${why}`)
   }

@@ -6,6 +6,7 @@ mod state;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use napi::bindgen_prelude::{Float64ArraySlice, Function, Uint8Array, Uint8ArraySlice};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
@@ -18,13 +19,16 @@ use crate::state::{Border, with, with_link};
 /// f64 fields of one event: kind, link, then what the kind says (see `record`).
 const RECORD: usize = 5;
 
-/// Streams, credit and datagram bytes as LinkLimits has them; windowBytes: one stream's window while few are open.
+/// Streams, credit and datagram bytes as LinkLimits has them; windowBytes: one stream's window while few are open;
+/// idleMs: silence that ends the link; keepAliveMs: quiet before the peer is asked for a sign of life.
 #[napi(object)]
 pub struct JsLimits {
     pub streams: u32,
     pub credit_bytes: f64,
     pub datagram_bytes: f64,
     pub window_bytes: f64,
+    pub idle_ms: u32,
+    pub keep_alive_ms: u32,
 }
 
 impl From<JsLimits> for Limits {
@@ -34,6 +38,8 @@ impl From<JsLimits> for Limits {
             credit_bytes: js.credit_bytes as u64,
             datagram_bytes: js.datagram_bytes as usize,
             window_bytes: js.window_bytes as u64,
+            idle: Duration::from_millis(js.idle_ms.into()),
+            keep_alive: Duration::from_millis(js.keep_alive_ms.into()),
         }
     }
 }
@@ -77,7 +83,7 @@ pub struct JsAddress {
 
 /// Starts this environment's engine. bell: called with nothing when events wait; does not keep the process alive.
 #[napi(catch_unwind)]
-pub fn start(env: Env, bell: Function<'_, (), ()>, stranger: JsLimits) -> Result<()> {
+pub fn start(env: Env, bell: Function<'_, (), ()>) -> Result<()> {
     let bell = bell
         .build_threadsafe_function::<()>()
         .callee_handled::<false>()
@@ -88,7 +94,7 @@ pub fn start(env: Env, bell: Function<'_, (), ()>, stranger: JsLimits) -> Result
         // A full queue means that the bell is ringing already.
         bell.call((), ThreadsafeFunctionCallMode::NonBlocking);
     };
-    let engine = Arc::new(Engine::start(Box::new(ring), stranger.into()).map_err(failure)?);
+    let engine = Arc::new(Engine::start(Box::new(ring)).map_err(failure)?);
     // Hooks run in reverse order: this one before the bell's own, so that nothing rings a bell that is gone.
     env.add_env_cleanup_hook(engine.clone(), |engine| engine.stop())?;
     state::set(Border::new(engine));
@@ -105,9 +111,10 @@ pub fn stop() {
 
 /// host: an IP address. Throws "address_in_use|…", "unreachable|…", "config_invalid|…".
 #[napi(catch_unwind)]
-pub fn listen(host: String, port: u16, credentials: JsCredentials) -> Result<JsListener> {
+pub fn listen(host: String, port: u16, credentials: JsCredentials, stranger: JsLimits) -> Result<JsListener> {
     let address = SocketAddr::new(ip(&host)?, port);
-    let (id, bound) = with(|b| b.engine.listen(address, &credentials.into())).ok_or_else(stopped)?.map_err(failure)?;
+    let made = with(|b| b.engine.listen(address, &credentials.into(), stranger.into()));
+    let (id, bound) = made.ok_or_else(stopped)?.map_err(failure)?;
     Ok(JsListener { id, port: bound.port() })
 }
 

@@ -282,7 +282,7 @@ impl Driver {
                 self.fail(DialFailure::Timeout, "no answer".into());
             }
             ConnectionError::TimedOut => {
-                self.end(ClosedBy::Network, END_IDLE, "nothing was heard from the peer for 15 s".into());
+                self.end(ClosedBy::Network, END_IDLE, "nothing was heard from the peer within the idle time".into());
             }
             ConnectionError::Reset => {
                 self.end(ClosedBy::Network, END_INTERNAL, "the peer has forgotten this link".into());

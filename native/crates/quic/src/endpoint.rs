@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::BytesMut;
 use noq_proto::congestion::Bbr3Config;
@@ -19,9 +19,6 @@ use petrel_socket::{EcnCodepoint, ReceiveBuffers, Socket};
 use crate::Error;
 use crate::link::Limits;
 
-/// Silence that ends a link, and how often a quiet link is tried. Three tries fit.
-const IDLE: Duration = Duration::from_secs(15);
-const KEEP_ALIVE: Duration = Duration::from_secs(4);
 /// Handshakes at once; from the first number on, an address has to prove itself by a Retry.
 const RETRY_ABOVE: usize = 64;
 const MAX_HANDSHAKES: usize = 1024;
@@ -49,6 +46,8 @@ pub(crate) struct Endpoint {
     /// Of a listener: its number, and it takes new links.
     pub(crate) listener: Option<u32>,
     pub(crate) is_open: bool,
+    /// What a listener's new links may use.
+    pub(crate) stranger: Option<Limits>,
     /// More may be there to receive.
     pub(crate) is_readable: bool,
     server: Option<Arc<ServerConfig>>,
@@ -71,7 +70,7 @@ impl Endpoint {
             .incoming_buffer_size_total(1024 * 1024);
         let server = Arc::new(server);
         let proto = Proto::new(Arc::new(endpoint_config()?), Some(server.clone()), !socket.may_fragment());
-        Ok(Self::with(socket, proto, Some(id), Some(server)))
+        Ok(Self { stranger: Some(limits), ..Self::with(socket, proto, Some(id), Some(server)) })
     }
 
     fn with(socket: Socket, proto: Proto, listener: Option<u32>, server: Option<Arc<ServerConfig>>) -> Self {
@@ -80,6 +79,7 @@ impl Endpoint {
             proto,
             listener,
             is_open: true,
+            stranger: None,
             is_readable: true,
             server,
             handshakes: HashMap::new(),
@@ -199,7 +199,7 @@ fn transport(limits: Limits) -> Result<TransportConfig, Error> {
     let mut config = TransportConfig::default();
     let mut mtu = MtuDiscoveryConfig::default();
     mtu.upper_bound(MAX_PACKET);
-    let idle = IdleTimeout::try_from(IDLE).map_err(|e| Error::Config(e.to_string()))?;
+    let idle = IdleTimeout::try_from(limits.idle).map_err(|e| Error::Config(e.to_string()))?;
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(limits.streams))
         .max_concurrent_uni_streams(VarInt::from_u32(1))
@@ -208,7 +208,7 @@ fn transport(limits: Limits) -> Result<TransportConfig, Error> {
         .datagram_receive_buffer_size(Some(DATAGRAM_RECEIVE_BYTES))
         .datagram_send_buffer_size(DATAGRAM_SEND_BYTES)
         .max_idle_timeout(Some(idle))
-        .keep_alive_interval(Some(KEEP_ALIVE))
+        .keep_alive_interval(Some(limits.keep_alive))
         .mtu_discovery_config(Some(mtu))
         .allow_spin(false)
         .congestion_controller_factory(Arc::new(Bbr3Config::default()));

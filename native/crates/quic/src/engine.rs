@@ -52,7 +52,6 @@ pub(crate) struct Handle {
     is_stopping: AtomicBool,
     is_dead: AtomicBool,
     next: AtomicU32,
-    stranger: Limits,
 }
 
 impl Handle {
@@ -89,8 +88,7 @@ pub struct Engine {
 
 impl Engine {
     /// bell: called from the engine's thread when events are there, once until `next_event` has returned None.
-    /// stranger: what a listener's links may use before `raise_limits`.
-    pub fn start(bell: Box<dyn Fn() + Send + Sync>, stranger: Limits) -> Result<Self, Error> {
+    pub fn start(bell: Box<dyn Fn() + Send + Sync>) -> Result<Self, Error> {
         let poll = Poll::new()?;
         let handle = Arc::new(Handle {
             events: Events::new(bell),
@@ -101,20 +99,25 @@ impl Engine {
             is_stopping: AtomicBool::new(false),
             is_dead: AtomicBool::new(false),
             next: AtomicU32::new(1),
-            stranger,
         });
         let reactor = Reactor::new(handle.clone(), poll);
         let thread = std::thread::Builder::new().name("petrel-quic".into()).spawn(move || reactor.run())?;
         Ok(Self { handle, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Returns the listener's number and where it listens. The socket is bound when this returns.
-    pub fn listen(&self, address: SocketAddr, credentials: &Credentials) -> Result<(u32, SocketAddr), Error> {
+    /// stranger: what its links may use before `raise_limits`. Returns the listener's number and where it listens; the
+    /// socket is bound by then.
+    pub fn listen(
+        &self,
+        address: SocketAddr,
+        credentials: &Credentials,
+        stranger: Limits,
+    ) -> Result<(u32, SocketAddr), Error> {
         let tls = tls::server(credentials)?;
         let socket = Socket::bind(address)?;
         let address = socket.local_address()?;
         let id = self.handle.number();
-        let endpoint = Endpoint::listener(socket, id, tls, self.handle.stranger)?;
+        let endpoint = Endpoint::listener(socket, id, tls, stranger)?;
         self.handle.command(Command::Listen(Box::new(endpoint)))?;
         Ok((id, address))
     }
@@ -322,7 +325,7 @@ impl Reactor {
                 let listener = endpoint.listener;
                 let remote = incoming.remote_address();
                 if let Some((handle, connection)) = endpoint.admit(*incoming, now, &mut self.out) {
-                    let limits = self.handle.stranger;
+                    let Some(limits) = endpoint.stranger else { return };
                     let link = Arc::new(Link::new(self.handle.number(), false, limits, self.handle.clone()));
                     let id = link.id;
                     self.adopt(link, handle, connection, token, listener, None);

@@ -35,6 +35,10 @@ pub struct Limits {
     pub datagram_bytes: usize,
     /// A stream's window while few are open, bytes.
     pub window_bytes: u64,
+    /// Silence that ends the link.
+    pub idle: Duration,
+    /// How long a link is quiet before the peer is asked for a sign of life.
+    pub keep_alive: Duration,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
