@@ -11,9 +11,10 @@ export function abortSocket(socket: Socket): void {
   else socket.resetAndDestroy()
 }
 
-/** Makes a RST that comes together with data an error. libuv up to Node 22 (uv__stream_io: partial read and POLLHUP in
- *  one event) reports it as a clean end, unless reading stops within the read callback and begins in a later turn of
- *  the loop: read() then says ECONNRESET. So after a read that did not fill the buffer, reading waits for a turn. */
+/** Makes a RST that comes together with data an error. libuv before 1.52 (Node 20 and 22) reports it as a clean end,
+ *  since a partial read with POLLHUP counts as one (uv__stream_io; pull request 4997), unless reading stops within the
+ *  read callback and begins in a later turn of the loop: then read() says ECONNRESET. So after a read that did not fill
+ *  the buffer, reading waits for a turn: 5 us, nothing on full buffers. To be called before the first read. */
 export function hearResets(socket: Socket): void {
   socket.push = (chunk: Buffer | null, encoding?: BufferEncoding): boolean => {
     const wantsMore = Socket.prototype.push.call(socket, chunk, encoding)

@@ -23,6 +23,8 @@ export class MemoryStream extends Duplex implements Stream {
 
   constructor(private readonly windowBytes: number) {
     super({ allowHalfOpen: true, readableHighWaterMark: 64 * 1024, writableHighWaterMark: 64 * 1024 })
+    // As the streams of a link: an error that nobody listens for ends the stream, not the process.
+    this.on('error', () => {})
   }
 
   /** Bytes that have left the writer and that this end's reader has not taken. */
