@@ -32,7 +32,11 @@ export const limits = {
     /** How often the peer is asked for a sign of life, and how long it may be silent when asked. */
     keepAliveMs: 15_000,
     silenceMs: 10_000,
-    /** What a reader took is reported after so long even when it is less than half a window. */
+    /** How often the round trip is measured while bytes flow: windows grow by it. */
+    measureMs: 1_000,
+    /** A reader's progress is reported each half window, at the latest each 512 KiB: twelve bytes for that many. */
+    reportBytes: 512 * 1024,
+    /** And after so long when it is less. */
     acknowledgeMs: 100,
     /** Opened streams that the peer has not yet accepted; its backlog of streams is as long. */
     unacceptedStreams: 1024,

@@ -41,11 +41,20 @@ export class KeepAlive {
   timeout(nowMs: number): 'ask' | 'silent' | undefined {
     if (nowMs < this.deadlineMs) return undefined
     if (this.#askedMs !== undefined) return 'silent'
+    this.#ask(nowMs)
+    return 'ask'
+  }
+
+  /** While bytes flow windows want a fresh round trip, at most one every limits.yamux.measureMs. */
+  measure(nowMs: number): void {
+    if (this.#askedMs === undefined && nowMs - this.#sentMs >= limits.yamux.measureMs) this.#ask(nowMs)
+  }
+
+  #ask(nowMs: number): void {
     this.#askedMs = nowMs
     this.#due = true
     this.#value = (this.#value + 1) >>> 0
     this.#nextAskMs = nowMs + this.#times.keepAliveMs
-    return 'ask'
   }
 
   /** The value of a ping to send now. Its deadline already runs: a carrier that takes nothing is silence as well. */

@@ -111,9 +111,14 @@ export class YamuxLink implements Link, StreamOwner {
     const streams = this.#incoming[Symbol.asyncIterator]()
     return {
       next: async () => {
-        const result = await streams.next()
-        if (result.done !== true) this.#session.accept(result.value.channel)
-        return result
+        for (;;) {
+          const result = await streams.next()
+          if (result.done === true) return result
+          // One that the peer reset while it waited is nobody's any more.
+          if (result.value.destroyed) continue
+          this.#session.accept(result.value.channel)
+          return result
+        }
       },
       return: () => Promise.resolve({ value: undefined, done: true }),
     }

@@ -136,6 +136,11 @@ export class Session {
     return channel
   }
 
+  /** The id of the next stream opened here: for a session that goes on where 2^31 streams have been. */
+  startIdsAt(id: number): void {
+    this.#nextId = id
+  }
+
   /** Ids start over after 2^31 streams; those in use are left out. */
   #following(id: number): number {
     return id + 2 <= 0xffff_ffff ? id + 2 : id % 2 === 1 ? 1 : 2
@@ -276,7 +281,7 @@ export class Session {
 
   #ping(flags: number, value: number, nowMs: number): void {
     this.#flood.count('pings', nowMs)
-    if (flags & Flag.ack) {
+    if ((flags & Flag.syn) === 0) {
       this.keepAlive.answered(value, nowMs)
       return
     }
@@ -371,20 +376,26 @@ export class Session {
 
   /** Fills `into` with frames. Returns the bytes written; 0: nothing to send. */
   transmit(into: Uint8Array, nowMs: number): number {
-    let at = this.#transmitControl(into, nowMs)
-    while (into.length - at >= 3 * headerBytes) {
-      const channel = this.#urgent.shift()
-      if (channel === undefined) break
-      channel.urgent = false
-      if (!channel.closed) at = this.#transmitUrgent(channel, into, at)
-    }
+    let at = this.#transmitUrgents(into, this.#transmitControl(into, nowMs), nowMs)
     while (into.length - at >= smallestRoomBytes) {
       const channel = this.#ready.shift()
       if (channel === undefined) break
       channel.ready = false
       if (!channel.closed && channel.sendable) at = this.#transmitData(channel, into, at)
     }
+    at = this.#transmitUrgents(into, at, nowMs) // the FINs of what has just been sent
     this.sentBytes += at
+    return at
+  }
+
+  #transmitUrgents(into: Uint8Array, from: number, nowMs: number): number {
+    let at = from
+    while (into.length - at >= 3 * headerBytes) {
+      const channel = this.#urgent.shift()
+      if (channel === undefined) break
+      channel.urgent = false
+      if (!channel.closed) at = this.#transmitUrgent(channel, into, at, nowMs)
+    }
     return at
   }
 
@@ -411,10 +422,12 @@ export class Session {
   }
 
   /** At most three headers: window growth, then report or opening, then FIN. */
-  #transmitUrgent(channel: Channel, into: Uint8Array, from: number): number {
+  #transmitUrgent(channel: Channel, into: Uint8Array, from: number, nowMs: number): number {
     let at = from
     if (channel.reportDue && !channel.finReceived) {
-      const growth = channel.window.growth(this.#limits.creditBytes - this.#windows)
+      this.keepAlive.measure(nowMs)
+      const budget = this.#limits.creditBytes - this.#windows
+      const growth = channel.window.growth(nowMs, this.keepAlive.rttMs, budget)
       if (growth > 0) {
         channel.window.grow(growth)
         this.#windows += growth

@@ -1,6 +1,5 @@
-// The receiving half of one stream's flow control. A window grows only when it was the window that held the sender up:
-// the sender came to its end although the reader had taken nearly everything. That is where bandwidth times round trip
-// exceeds the window, and it needs no clock; a slow reader's window never grows.
+// The receiving half of one stream's flow control. A window grows while half of it is taken in less than two round
+// trips (then bandwidth times round trip is near it) by a reader that keeps up; a slow reader's window never grows.
 
 import { limits } from '../../base/limits.js'
 import { initialWindowBytes } from './frame.js'
@@ -12,7 +11,9 @@ export class ReceiveWindow {
   taken = 0
   #reported = 0
   #limit = initialWindowBytes
-  #exhausted = false
+  /** Where the measuring of the reader's speed began. */
+  #measuredTaken = 0
+  #measuredAtMs = Number.NEGATIVE_INFINITY
 
   /** Bytes that wait for the reader. */
   get unread(): number {
@@ -27,14 +28,13 @@ export class ReceiveWindow {
   /** Counts arriving bytes. false: the peer sent more than it may. */
   receive(bytes: number): boolean {
     this.received += bytes
-    if (this.received === this.#limit) this.#exhausted = true
     return this.received <= this.#limit
   }
 
-  /** Counts bytes that the reader took. true: half the window is due to be reported now. */
+  /** Counts bytes that the reader took. true: enough to be reported now. */
   take(bytes: number): boolean {
     this.taken += bytes
-    return this.unreported * 2 >= this.bytes
+    return this.unreported >= Math.min(this.bytes / 2, limits.yamux.reportBytes)
   }
 
   /** The delta for a window update that reports everything taken. */
@@ -45,11 +45,13 @@ export class ReceiveWindow {
     return delta
   }
 
-  /** How many bytes the window should grow by, 0 to budgetBytes; call when a report is due. */
-  growth(budgetBytes: number): number {
-    if (!this.#exhausted) return 0
-    this.#exhausted = false
-    if (this.unread * 4 > this.bytes) return 0
+  /** How many bytes the window should grow by, 0 to budgetBytes; call before each report. */
+  growth(nowMs: number, rttMs: number | undefined, budgetBytes: number): number {
+    if ((this.taken - this.#measuredTaken) * 2 < this.bytes) return 0
+    const tookMs = nowMs - this.#measuredAtMs
+    this.#measuredTaken = this.taken
+    this.#measuredAtMs = nowMs
+    if (rttMs === undefined || tookMs >= 2 * rttMs || this.unread * 4 > this.bytes) return 0
     return Math.max(0, Math.min(this.bytes, limits.link.streamWindowMaxBytes - this.bytes, budgetBytes))
   }
 
