@@ -426,7 +426,8 @@ export class Session {
     let at = from
     if (channel.reportDue && !channel.finReceived) {
       this.keepAlive.measure(nowMs)
-      const budget = this.#limits.creditBytes - this.#windows
+      // A quarter of what is left: the streams that come later find some as well.
+      const budget = (this.#limits.creditBytes - this.#windows) / 4
       const growth = channel.window.growth(nowMs, this.keepAlive.rttMs, budget)
       if (growth > 0) {
         channel.window.grow(growth)

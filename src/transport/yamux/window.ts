@@ -1,8 +1,13 @@
-// The receiving half of one stream's flow control. A window grows while half of it is taken in less than two round
-// trips (then bandwidth times round trip is near it) by a reader that keeps up; a slow reader's window never grows.
+// The receiving half of one stream's flow control. A window grows while half of it is taken within one and a half
+// round trips (then bandwidth times round trip is near it) by a reader that keeps up; a slow reader's never grows.
 
 import { limits } from '../../base/limits.js'
 import { initialWindowBytes } from './frame.js'
+
+// A sender that its window holds up fills half of it in half a round trip, just after a growth in a whole one.
+const growthRoundTrips = 1.5
+/** Less is not worth a frame. */
+const smallestGrowthBytes = initialWindowBytes / 4
 
 export class ReceiveWindow {
   /** Bytes that the peer may have on the way or waiting here. */
@@ -51,8 +56,9 @@ export class ReceiveWindow {
     const tookMs = nowMs - this.#measuredAtMs
     this.#measuredTaken = this.taken
     this.#measuredAtMs = nowMs
-    if (rttMs === undefined || tookMs >= 2 * rttMs || this.unread * 4 > this.bytes) return 0
-    return Math.max(0, Math.min(this.bytes, limits.link.streamWindowMaxBytes - this.bytes, budgetBytes))
+    if (rttMs === undefined || tookMs >= growthRoundTrips * rttMs || this.unread * 4 > this.bytes) return 0
+    const more = Math.min(this.bytes, limits.link.streamWindowMaxBytes - this.bytes, budgetBytes)
+    return more < smallestGrowthBytes ? 0 : Math.floor(more)
   }
 
   grow(bytes: number): void {
