@@ -45,8 +45,10 @@ export async function daemon(
   program: string,
   args: readonly string[],
   ready: RegExp,
+  input?: string,
 ): Promise<ChildProcess> {
   const child = begin(t, program, args, {})
+  child.stdin?.end(input)
   let said = ''
   await new Promise<void>((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
