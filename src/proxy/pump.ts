@@ -71,7 +71,9 @@ function carry(from: Socket | Stream, to: Socket | Stream, broke: (error?: Error
   }
   from.on('error', broke)
   from.on('close', onClose)
-  from.on('end', () => to.end())
+  // The end of a short request comes with its header, so it may have been told before anybody listened here.
+  if (from.readableEnded) to.end()
+  else from.on('end', () => to.end())
   from.on('data', (chunk: Buffer) => {
     if (!to.write(chunk)) from.pause()
   })

@@ -2,11 +2,14 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { isPetrelError, PetrelError, StreamReset } from '../../src/base/errors.js'
+import { readStreamHeader } from '../../src/proxy/headers.js'
 import type { Exposure, ProxySpec, PublicLimits, Service } from '../../src/proxy/proxy.js'
 import { abortSocket } from '../../src/proxy/socket.js'
 import { exposeTcp, serveTcp } from '../../src/proxy/tcp.js'
+import { encodeHeader } from '../../src/wire/headers.js'
 import { deferred } from '../support/deferred.js'
-import type { MemoryStream } from '../support/streams.js'
+import { collect } from '../support/stream-ends.js'
+import { type MemoryStream, streamPair } from '../support/streams.js'
 import { readAll, tcpConnect, tcpServer } from '../support/tcp.js'
 import { localService, memoryOpener, publicSide, silent } from '../support/tunnel.js'
 
@@ -70,6 +73,18 @@ test('a service that ends first still gets the rest of the request', async (t) =
   visitor.end('after the end')
   await ended(exposure)
   t.deepEqual(await heard, { bytes: Buffer.from('after the end'), how: 'end' })
+})
+
+test('a visitor whose end comes with the header is heard at the service', async (t) => {
+  const service = await tcpServer((socket) => socket.on('end', () => socket.end('all heard')).resume())
+  t.teardown(() => service.close())
+  const [near, far] = streamPair()
+  near.write(encodeHeader({ streamId: 1, proxy: 'web', visitor: { host: '192.0.2.1', port: 4711 } }))
+  near.end()
+  const header = await readStreamHeader(far, { deadlineMs: 5_000 })
+  await once(far, 'end')
+  void serveTcp({ stream: far, header, service: localService(service.port), log: silent })
+  t.is(`${await collect(near)}`, 'all heard')
 })
 
 test('large bodies arrive whole in both directions at once', async (t) => {
