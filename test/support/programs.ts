@@ -46,8 +46,9 @@ export async function daemon(
   args: readonly string[],
   ready: RegExp,
   input?: string,
-): Promise<ChildProcess> {
+): Promise<{ readonly ended: Promise<unknown> }> {
   const child = begin(t, program, args, {})
+  const ended = once(child, 'close')
   child.stdin?.end(input)
   let said = ''
   await new Promise<void>((resolve, reject) => {
@@ -59,7 +60,7 @@ export async function daemon(
     }
     child.once('close', (code) => reject(new Error(`${program} ended with ${code}: ${said}`)))
   })
-  return child
+  return { ended }
 }
 
 function begin(t: ExecutionContext, program: string, args: readonly string[], { cwd, env }: Run): ChildProcess {

@@ -37,7 +37,6 @@ export async function sshAndScp(t: ExecutionContext, over: Transport, bytes: num
 /** iperf3 up, down and in parallel, each for so many seconds. */
 export async function iperf(t: ExecutionContext, over: Transport, seconds: number): Promise<void> {
   const servicePort = await freePort()
-  await daemon(t, 'iperf3', ['-s', '-B', '127.0.0.1', '-p', `${servicePort}`, '--forceflush'], /Server listening/)
   const { ports } = await startTwoProcesses(t, over.name, [{ type: 'tcp', port: servicePort }])
   const figures: string[] = []
   for (const [name, flags] of [
@@ -46,6 +45,9 @@ export async function iperf(t: ExecutionContext, over: Transport, seconds: numbe
     ['8 up', ['-P', '8']],
     ['8 down', ['-P', '8', '-R']],
   ] as const) {
+    // One server for each run: between two runs a server says for a moment that it is busy.
+    const args = ['-s', '-1', '-B', '127.0.0.1', '-p', `${servicePort}`, '--forceflush']
+    const { ended: serverEnded } = await daemon(t, 'iperf3', args, /Server listening/)
     const ended = await run(t, 'iperf3', ['-c', '127.0.0.1', '-p', `${ports[0]}`, '-t', `${seconds}`, '-J', ...flags])
     const report = JSON.parse(ended.stdout.toString()) as IperfReport
     t.is(report.error, undefined)
@@ -53,6 +55,7 @@ export async function iperf(t: ExecutionContext, over: Transport, seconds: numbe
     const rate = (report.end?.sum_received.bits_per_second ?? 0) / 8_000_000
     t.true(rate > 1, `${name}: ${rate} MB/s`)
     figures.push(`${name} ${rate.toFixed(0)}`)
+    await serverEnded
   }
   t.log(`iperf3, MB/s: ${figures.join(', ')}`)
 }
