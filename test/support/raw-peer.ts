@@ -74,14 +74,14 @@ export class RawPeer {
     if (this.socket.writable) this.socket.write(Buffer.concat(pieces))
   }
 
-  /** The bytes of a right hello for this very connection, magic included. */
-  hello(token: string, dialId = Buffer.alloc(16, 2)): Buffer {
+  /** The bytes of a right hello for this very connection, magic included; role: whose proof it bears. */
+  hello(token: string, dialId = Buffer.alloc(16, 2), role: 'client' | 'server' = 'client'): Buffer {
     const ids = { clientId: Buffer.alloc(16, 1), dialId }
     const link = {
       exportKey: (label: string, context: Uint8Array, bytes: number) =>
         this.socket.exportKeyingMaterial(bytes, label, Buffer.from(context)),
     } as unknown as Link
-    return encodeHello({ ...ids, token: { id: tokenId(token), proof: prove(link, token, 'client', ids) } })
+    return encodeHello({ ...ids, token: { id: tokenId(token), proof: prove(link, token, role, ids) } })
   }
 
   /** Opens the control stream (1) and proves the token; resolves when the server has accepted. */
