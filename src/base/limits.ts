@@ -78,6 +78,8 @@ export const limits = {
     tcpIdleMs: 7_440_000,
     /** RFC 4787 REQ-5 asks for 2 minutes at least of a NAT; one is what tunnels and load balancers use. */
     udpIdleMs: 60_000,
+    /** An idle timeout that a client may ask for: shorter ones cut healthy visitors and cost a timer that never rests. */
+    shortestIdleMs: 100,
     /** First keep-alive probe on a quiet TCP connection; finds dead visitors before a NAT forgets them. */
     keepAliveMs: 60_000,
     /** Bytes that Node holds for one socket in each direction before it stops the other side. */

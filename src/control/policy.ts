@@ -1,7 +1,7 @@
 // Who may come and what it may open: pure decisions over the operator's list. Deny by default.
 
 import { createHash } from 'node:crypto'
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import { PetrelError } from '../base/errors.js'
 import { checkToken, tokenId } from '../base/token.js'
 import type { Hello, Register } from '../wire/messages.js'
@@ -81,8 +81,10 @@ export function refusal(client: AllowedClient, register: Register, policy: PortP
 export const portsFor = (client: AllowedClient, policy: PortPolicy): readonly PortRange[] =>
   client.allowedPorts ?? [{ start: Math.max(policy.ports.start, 1024), end: policy.ports.end }]
 
-/** A client may narrow the operator's side (to loopback, or to one address of a wildcard), never widen it. */
+/** A client may narrow the operator's side (to loopback, or to one address of a wildcard), never widen it. A name is
+ *  nobody's to ask for: the server would look it up. */
 function mayBind(address: string, operators: string): boolean {
+  if (isIP(address) === 0) return false
   const loopback = address === '::1' || /^127\.\d+\.\d+\.\d+$/.test(address)
   return address === operators || loopback || operators === '::' || (operators === '0.0.0.0' && isIPv4(address))
 }

@@ -2,6 +2,7 @@
 // nothing behind.
 
 import { isPetrelError, PetrelError } from '../base/errors.js'
+import { limits } from '../base/limits.js'
 import { lineOf } from '../base/log.js'
 import { type AllowedClient, portsFor, refusal } from '../control/policy.js'
 import { proxyTypes } from '../proxy/index.js'
@@ -84,6 +85,7 @@ export class SessionProxies {
       const most = options.limits.proxiesPerClient
       throw new PetrelError('limit_exceeded', 'peer', `this client has ${most} proxies, all that the server allows`)
     }
+    checkBounds(register)
     const no = refusal(client, register, options)
     if (no) throw no
     const claim = this.#registry.claim(this.#identity, register.proxy, register.name)
@@ -121,6 +123,14 @@ export class SessionProxies {
     }
     throw busy
   }
+}
+
+/** Numbers that no configuration of a client has, and that would keep a timer of the server busy. */
+function checkBounds({ options: { maxConnections = 1, idleTimeoutMs = limits.proxy.shortestIdleMs } }: Register): void {
+  if (maxConnections < 1) throw new PetrelError('config_invalid', 'peer', 'max_connections is 0: at least 1 is needed')
+  if (idleTimeoutMs >= limits.proxy.shortestIdleMs) return
+  const text = `idle_timeout is ${idleTimeoutMs} ms: this server takes ${limits.proxy.shortestIdleMs} ms or more`
+  throw new PetrelError('config_invalid', 'peer', text)
 }
 
 const specOf = ({ proxy, name, remotePort, localPort, options }: Register): ProxySpec => ({
