@@ -6,7 +6,7 @@ import { LinkEnd, StreamReset } from '../../src/base/errors.js'
 import { transportByName } from '../../src/transport/index.js'
 import { encodeHeader } from '../../src/wire/headers.js'
 import { MessageType } from '../../src/wire/messages.js'
-import { descriptors, descriptorsBack, type Ground, startGround } from '../support/ground.js'
+import { type Ground, startGround } from '../support/ground.js'
 import { data, Flag, frame, RawPeer, Type } from '../support/raw-peer.js'
 import { readAll, tcpConnect } from '../support/tcp.js'
 
@@ -75,13 +75,11 @@ test.after.always(() => ground.close())
 
 for (const { title, bytes, code } of stranger) {
   test.serial(`a stranger sends ${title}: the link ends with ${code}`, async (t) => {
-    const before = descriptors()
     const peer = await RawPeer.dial(ground.server.address)
     peer.write(bytes)
     t.is(await peer.goAway(), code)
     await peer.destroy()
-    await ground.askHealthy()
-    await descriptorsBack(t, before)
+    await ground.assertUnharmed(t)
   })
 }
 
@@ -147,7 +145,6 @@ for (const { title, act, code, resets } of clients) {
   test.serial(
     `a client sends ${title}: ${resets ? `stream ${resets} is reset` : 'the link ends'} with ${code}`,
     async (t) => {
-      const before = descriptors()
       const peer = await RawPeer.dial(ground.server.address)
       await peer.authenticate(ground.token)
       act(peer)
@@ -158,33 +155,27 @@ for (const { title, act, code, resets } of clients) {
         await peer.until(({ payload }) => payload.includes('\0\x01\x85', 0, 'latin1'))
       }
       await peer.destroy()
-      await ground.askHealthy()
-      await descriptorsBack(t, before)
-      t.is(ground.server.sessions().length, 1)
+      await ground.assertUnharmed(t)
     },
   )
 }
 
 test.serial('a client that sends past the window of a visitor who does not read loses its link', async (t) => {
-  const before = descriptors()
   const { peer, visitor, stream } = await withVisitor()
   peer.write(data(stream, Buffer.alloc(8 * 1024 * 1024)))
   t.is(await peer.goAway(), protocol)
   t.is((await readAll(visitor)).how, 'ECONNRESET', 'no clean end')
   await peer.destroy()
-  await ground.askHealthy()
-  await descriptorsBack(t, before)
+  await ground.assertUnharmed(t)
 })
 
 test.serial('a client that never reads its control stream ends its own link only', async (t) => {
-  const before = descriptors()
   const peer = await RawPeer.dial(ground.server.address)
   await peer.authenticate(ground.token)
   peer.write(many(400, () => data(1, Buffer.from('000105'.repeat(2500), 'hex'))))
   t.is(await peer.goAway(), LinkEnd.limit)
   await peer.destroy()
-  await ground.askHealthy()
-  await descriptorsBack(t, before)
+  await ground.assertUnharmed(t)
 })
 
 const nobody = { host: '127.0.0.1', port: 1 }

@@ -9,7 +9,7 @@ import { LinkEnd } from '../../src/base/errors.js'
 import { makeToken } from '../../src/base/token.js'
 import { transportByName } from '../../src/transport/index.js'
 import { decodeMessage } from '../../src/wire/codec.js'
-import { descriptors, descriptorsBack, type Ground, startGround } from '../support/ground.js'
+import { type Ground, startGround } from '../support/ground.js'
 import { data, Flag, type RawFrame, RawPeer, Type } from '../support/raw-peer.js'
 
 const { syn, fin } = Flag
@@ -92,19 +92,15 @@ const tailed = (peer: RawPeer): Buffer =>
 
 for (const row of rows) {
   test.serial(`a hello with ${row.title} is answered with ${row.answer}`, async (t) => {
-    const before = descriptors()
     const peer = await RawPeer.dial(ground.server.address)
     peer.write(data(1, row.say(peer), syn))
     t.is(await answer(peer), row.answer)
     await peer.destroy()
-    await ground.askHealthy()
-    await descriptorsBack(t, before)
-    t.is(ground.server.sessions().length, 1)
+    await ground.assertUnharmed(t)
   })
 }
 
 test.serial('a hello that is cut by FIN, wherever, is never accepted', async (t) => {
-  const before = descriptors()
   const answers = await Promise.all(
     Array.from({ length: 79 }, async (_, length) => {
       const peer = await RawPeer.dial(ground.server.address)
@@ -117,11 +113,10 @@ test.serial('a hello that is cut by FIN, wherever, is never accepted', async (t)
   const between = [answers[0], answers[4]] // no byte, and the magic alone: cut between two words
   t.deepEqual(between, [late, late])
   t.deepEqual(new Set([...answers.slice(1, 4), ...answers.slice(5)]), new Set([violation]))
-  await descriptorsBack(t, before)
+  await ground.assertUnharmed(t)
 })
 
 test.serial('a hello with any one byte changed is never accepted', async (t) => {
-  const before = descriptors()
   const answers = await Promise.all(
     Array.from({ length: 79 }, async (_, at) => {
       const peer = await RawPeer.dial(ground.server.address)
@@ -134,11 +129,10 @@ test.serial('a hello with any one byte changed is never accepted', async (t) => 
   )
   t.deepEqual(new Set(answers), new Set([violation, 'refused auth_failed']))
   t.true(answers.slice(7).every((said) => said === 'refused auth_failed'))
-  await descriptorsBack(t, before)
+  await ground.assertUnharmed(t)
 })
 
 test.serial('a hello that comes a byte at a time is understood, unless it takes too long', async (t) => {
-  const before = descriptors()
   const quick = await RawPeer.dial(ground.server.address)
   for (const [at, byte] of quick.hello(ground.token).entries())
     quick.write(data(1, Buffer.of(byte), at === 0 ? syn : 0))
@@ -153,16 +147,15 @@ test.serial('a hello that comes a byte at a time is understood, unless it takes 
   }
   t.is(await said, late)
   await slow.destroy()
-  await descriptorsBack(t, before)
+  await ground.assertUnharmed(t)
 })
 
 test.serial('a hello that was right on another connection is refused', async (t) => {
-  const before = descriptors()
   const [honest, thief] = await Promise.all([RawPeer.dial(ground.server.address), RawPeer.dial(ground.server.address)])
   thief.write(data(1, honest.hello(ground.token), syn))
   t.is(await answer(thief), 'refused auth_failed')
   await Promise.all([honest.destroy(), thief.destroy()])
-  await descriptorsBack(t, before)
+  await ground.assertUnharmed(t)
 })
 
 // ---- below GRT1 ----
@@ -196,11 +189,9 @@ const sockets: readonly SocketRow[] = [
 
 for (const { title, connect } of sockets) {
   test.serial(`who ${title} is let go`, async (t) => {
-    const before = descriptors()
     const socket = connect()
     socket.on('error', () => {}).resume()
     await new Promise((resolve) => socket.once('close', resolve))
-    await ground.askHealthy()
-    await descriptorsBack(t, before)
+    await ground.assertUnharmed(t)
   })
 }

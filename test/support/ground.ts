@@ -19,8 +19,9 @@ export interface Ground {
   readonly token: string
   /** Public port of the healthy client's echo. */
   readonly healthyPort: number
-  /** A visitor of the healthy client gets its own bytes back. Throws when not. */
-  askHealthy(): Promise<void>
+  /** Asserts that nothing of an attack is left: a visitor of the healthy client gets its own bytes back, only that
+   *  client is there, and exactly the descriptors of the beginning are open. Whoever attacked has let go before. */
+  assertUnharmed(t: ExecutionContext): Promise<void>
   close(): Promise<void>
 }
 
@@ -49,13 +50,24 @@ export async function startGround(
     clientOptions(server.address, transport, server.pin, { token: healthy, proxies }),
   )
   const port = (await until('serving')).proxies[0]?.public?.port ?? 0
+  await askEcho(port, 'ready')
+  await eventually(() => server.sessions()[0]?.proxies[0]?.active === 0)
+  const before = descriptors()
   return {
     server,
     options,
     transport,
     token,
     healthyPort: port,
-    askHealthy: () => askEcho(port, `still here ${Math.random()}`),
+    async assertUnharmed(t) {
+      await t.notThrowsAsync(askEcho(port, `still here ${Math.random()}`))
+      await eventually(() => server.sessions().length === 1 && descriptors().length === before.length)
+      t.deepEqual(
+        server.sessions().map((session) => session.client),
+        ['healthy'],
+      )
+      t.deepEqual(descriptors(), before)
+    },
     async close() {
       await client.close()
       await server.close()
@@ -89,10 +101,7 @@ export function descriptors(): readonly string[] {
 
 const patienceMs = 10_000
 
-/** Waits until exactly as many descriptors are open as before; fails with what is too many or too few. */
-export async function descriptorsBack(t: ExecutionContext, before: readonly string[]): Promise<void> {
-  for (const began = Date.now(); Date.now() - began < patienceMs; await sleep(20)) {
-    if (descriptors().length === before.length) break
-  }
-  t.deepEqual(descriptors(), before)
+/** Returns once it is so, or after 10 s: the assertion that follows says what is not. */
+export async function eventually(isSo: () => boolean): Promise<void> {
+  for (const began = Date.now(); !isSo() && Date.now() - began < patienceMs; ) await sleep(20)
 }
