@@ -3,7 +3,7 @@
 
 import { formatRFC3339 } from 'date-fns/formatRFC3339'
 import pino, { type Logger } from 'pino'
-import { PinoPretty } from 'pino-pretty'
+import { prettyFactory } from 'pino-pretty'
 import roll from 'pino-roll'
 import type { Log } from '../base/log.js'
 import type { LogSettings } from '../config/log-schema.js'
@@ -17,14 +17,16 @@ export interface OpenLog {
   setLevel(level: LogSettings['level']): void
 }
 
-/** Throws the system's error when the log file cannot be written. */
-export async function openLog(settings: LogSettings): Promise<OpenLog> {
+interface Sink {
+  write(text: string): unknown
+}
+
+/** `to`: standard error, unless a test listens. Throws the system's error when the log file cannot be written. */
+export async function openLog(settings: LogSettings, to: Sink = standardError()): Promise<OpenLog> {
   // The process's own zone serves the rotation at midnight as well as the times.
   if (settings.time_zone !== 'local') process.env.TZ = settings.time_zone === 'utc' ? 'UTC' : settings.time_zone
   const forPeople = settings.format === 'pretty' || (settings.format === 'auto' && process.stderr.isTTY === true)
-  const streams: pino.StreamEntry[] = [
-    { level: 'trace', stream: forPeople ? prettyStream() : redacting(pino.destination({ fd: 2, sync: true })) },
-  ]
+  const streams: pino.StreamEntry[] = [{ level: 'trace', stream: redacting(forPeople ? readable(to) : to) }]
   if (settings.file !== undefined)
     streams.push({ level: 'trace', stream: redacting(await rollingFile(settings, settings.file)) })
   const logger: Logger = pino(
@@ -45,22 +47,15 @@ export async function openLog(settings: LogSettings): Promise<OpenLog> {
   }
 }
 
-interface Sink {
-  write(text: string): unknown
-}
+const standardError = (): Sink => pino.destination({ fd: 2, sync: true })
 
 const redacting = (to: Sink): Sink => ({ write: (text) => to.write(redact(text)) })
 
-function prettyStream(): Sink {
+/** Line by line and at once: pino-pretty's own stream may still hold the last line when the process exits. */
+function readable(to: Sink): Sink {
   const colorize = process.stderr.isTTY === true && process.env.NO_COLOR === undefined
-  const pretty = PinoPretty({
-    colorize,
-    translateTime: 'SYS:HH:MM:ss',
-    destination: pino.destination({ fd: 2, sync: true }),
-    sync: true,
-    singleLine: true,
-  })
-  return redacting(pretty)
+  const pretty = prettyFactory({ colorize, translateTime: 'SYS:HH:MM:ss', singleLine: true })
+  return { write: (text) => to.write(pretty(text)) }
 }
 
 function rollingFile(settings: LogSettings, file: string): Promise<Sink> {
