@@ -22,7 +22,7 @@ import {
 
 export interface Subject {
   readonly transport: Transport
-  /** The same, but a silent peer is given up within about a second; and a path to it that can go dark. */
+  /** The same, but a silent peer is given up within a few seconds; and a path to it that can go dark. */
   readonly impatient: { readonly transport: Transport; path(to: Address): Promise<DarkPath> }
   /** A stream beyond the peer's limits is reset, or its opening waits. */
   readonly beyondLimits: 'reset' | 'wait'
@@ -411,6 +411,7 @@ export function compliance(test: TestFn, name: string, make: () => Subject | Pro
     let path: DarkPath | undefined
     const makePath = async (to: Address) => {
       path = await impatient.path(to)
+      t.teardown(() => path?.cut())
       return path
     }
     const { near, far } = await pair(t, { transport: impatient.transport, path: makePath })

@@ -7,7 +7,7 @@ import { compliance } from './compliance.js'
 
 compliance(test, 'tls', () => ({
   transport: tlsTransport(),
-  impatient: { transport: tlsTransport({ times: { keepAliveMs: 300, silenceMs: 700 } }), path: tcpPath },
+  impatient: { transport: tlsTransport({ times: { keepAliveMs: 300, silenceMs: 3_000 } }), path: tcpPath },
   beyondLimits: 'reset',
   mostHeldBytes: 3_000_000,
 }))

@@ -14,7 +14,7 @@ export interface ChannelSink {
   onReset(code: number): void
   /** We ended both directions because too much waits unread on this link. */
   onShed(): void
-  /** All bytes given to send() are in frames. */
+  /** Less than a frame of what was given to send() is left: give more. May be called again and again. */
   onDrained(): void
   /** Our FIN is in a frame. */
   onFinished(): void

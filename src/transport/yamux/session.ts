@@ -459,15 +459,14 @@ export class Session {
   }
 
   #transmitData(channel: Channel, into: Uint8Array, at: number): number {
-    const most = Math.min(payloadBytes, channel.sendWindowBytes, into.length - at - headerBytes)
+    const most = Math.min(payloadRoom(at, into.length), channel.sendWindowBytes)
     const bytes = channel.pending.copyTo(into, at + headerBytes, most)
     writeHeader(into, at, FrameType.data, this.#openingFlags(channel), channel.id, bytes)
     channel.sendWindowBytes -= bytes
     channel.sentBytes += bytes
-    if (channel.pending.length === 0) {
-      channel.sink.onDrained()
-      if (channel.finDue && channel.pending.length === 0) this.#queueUrgent(channel)
-    }
+    // Asked for more before the rest is cut, so that a flow of 64 KiB chunks is not a flow of frames with small tails.
+    if (channel.pending.length < payloadBytes) channel.sink.onDrained()
+    if (channel.finDue && channel.pending.length === 0) this.#queueUrgent(channel)
     if (channel.sendable) this.#queueReady(channel)
     return at + headerBytes + bytes
   }
@@ -519,4 +518,12 @@ export class Session {
     this.#resets.push({ id, code })
     this.#events.wake()
   }
+}
+
+/** How much a data frame at `at` may carry. Frames end where TLS cuts its records, so that they arrive uncut. */
+function payloadRoom(at: number, end: number): number {
+  const { frameBytes } = limits.yamux
+  const toBoundary = frameBytes - (at % frameBytes)
+  const room = toBoundary < smallestRoomBytes ? payloadBytes : toBoundary - headerBytes
+  return Math.min(room, end - at - headerBytes)
 }
