@@ -171,7 +171,8 @@ class QuicListener implements Listener {
   readonly #engine: Engine
   readonly #id: number
   readonly #links = new AsyncQueue<Link>(limits.link.backlog)
-  #isClosed = false
+  #closed: Promise<void> | undefined
+  #settleClosed = () => {}
 
   static async start(address: Address, options: ListenOptions, times: SilenceTimes): Promise<QuicListener> {
     const engine = sharedEngine()
@@ -197,7 +198,10 @@ class QuicListener implements Listener {
     this.#engine = engine
     this.#id = id
     this.address = address
-    engine.listeners.set(id, (link) => this.#onLink(link))
+    engine.listeners.set(id, {
+      onLink: (link) => this.#onLink(link),
+      onUnlistened: () => this.#unlistened(),
+    })
     engine.hold()
   }
 
@@ -215,15 +219,18 @@ class QuicListener implements Listener {
   }
 
   close(): Promise<void> {
-    if (this.#isClosed) return Promise.resolve()
-    this.#isClosed = true
-    this.#engine.addon.unlisten(this.#id)
+    this.#closed ??= new Promise((resolve) => {
+      this.#settleClosed = resolve
+      this.#engine.addon.unlisten(this.#id)
+      for (const link of this.#links.end()) void link.close({ code: LinkEnd.refused, reason: 'the listener closed' })
+    })
+    return this.#closed
+  }
+
+  #unlistened(): void {
     this.#engine.listeners.delete(this.#id)
     this.#engine.letGo()
-    const rest = this.#links.end()
-    return Promise.all(rest.map((link) => link.close({ code: LinkEnd.refused, reason: 'the listener closed' }))).then(
-      () => {},
-    )
+    this.#settleClosed()
   }
 
   #onLink(id: number): void {

@@ -84,7 +84,8 @@ export interface Listener extends AsyncIterable<Link> {
   readonly address: Address
   /** Takes new credentials for the handshakes that begin from now on. */
   renew(credentials: Credentials): void
-  /** Stops listening; links that it made live on. */
+  /** Stops listening at once; links that it made live on. Settles when the port is free: at the latest when they
+   *  have ended and their farewells have been heard. */
   close(): Promise<void>
 }
 

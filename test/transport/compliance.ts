@@ -427,10 +427,16 @@ export function compliance(test: TestFn, name: string, make: () => Subject | Pro
 
   says('links live on when their listener closes', async (t, subject) => {
     const { near, far, listener } = await pair(t, subject)
-    await listener.close()
+    const closing = listener.close()
     const [mine, theirs] = await streamPair(near, far)
     mine.end('alive')
     t.is(String(await collect(theirs)), 'alive')
+    await near.close()
+    await within(closing, closeDeadlineMs, 'close of the listener')
+    await t.notThrowsAsync(async () => {
+      const again = await subject.transport.listen(listener.address, { credentials: await credentialsOnce })
+      await again.close()
+    }, 'its port is free')
   })
 
   // ---- who is who ----

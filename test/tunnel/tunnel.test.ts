@@ -1,14 +1,17 @@
 // Server and client together, over every transport that is here: what the control protocol promises.
 
+import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
 import test from 'ava'
 import { makeToken } from '../../src/base/token.js'
 import { transportByName } from '../../src/transport/index.js'
-import type { Transport } from '../../src/transport/transport.js'
-import { clientOptions, serverOptions, startServer, tcpProxy, watchClient } from '../support/ends.js'
+import { hasAddon } from '../../src/transport/native/binding.js'
+import type { Transport, TransportName } from '../../src/transport/transport.js'
+import { clientOptions, serverOptions, startServer, tcpProxy, udpProxy, watchClient } from '../support/ends.js'
 
-const transports: readonly Transport[] = [transportByName('memory'), transportByName('tls')]
+const names: readonly TransportName[] = hasAddon() ? ['memory', 'tls', 'quic'] : ['memory', 'tls']
+const transports: readonly Transport[] = names.map(transportByName)
 
 async function echoService(t: { teardown(fn: () => void): void }): Promise<number> {
   const service = net.createServer({ allowHalfOpen: true }, (socket) => {
@@ -42,6 +45,28 @@ for (const transport of transports) {
     await client.close()
     await server.close()
     t.is(server.sessions().length, 0)
+  })
+
+  test(`${name}: udp payloads come back whole to the one who sent them`, async (t) => {
+    const service = dgram.createSocket('udp4', (payload, from) => service.send(payload, from.port, from.address))
+    service.bind(0, '127.0.0.1')
+    await once(service, 'listening')
+    t.teardown(() => service.close())
+    const server = await startServer(await serverOptions([transport]))
+    const proxies = [udpProxy('echo', service.address().port)]
+    const { client, until } = watchClient(clientOptions(server.address, transport, server.pin, { proxies }))
+    const { proxies: served } = await until('serving')
+    const visitor = dgram.createSocket('udp4')
+    visitor.bind(0, '127.0.0.1')
+    t.teardown(() => visitor.close())
+    for (const size of [0, 1, 1472, 9000, 65_507]) {
+      const payload = Buffer.alloc(size, size)
+      visitor.send(payload, served[0]?.public?.port ?? 0, '127.0.0.1')
+      const [answer] = await once(visitor, 'message')
+      t.true(payload.equals(answer), `${size} bytes`)
+    }
+    await client.close()
+    await server.close()
   })
 
   test(`${name}: a wrong token ends the client with a sentence, and no retry`, async (t) => {

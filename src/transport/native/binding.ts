@@ -74,6 +74,7 @@ export const eventKind = {
   datagrams: 8,
   mayOpen: 9,
   closed: 10,
+  unlistened: 11,
 } as const
 export const recordNumbers = 5
 

@@ -21,11 +21,17 @@ export interface LinkSink {
   onClosed(code: number, by: number, reason: string): void
 }
 
+export interface ListenerSink {
+  /** The number of a new link; `links` has it before this returns. */
+  onLink(link: number): void
+  /** The listener was closed, its links have ended, and its port is free. */
+  onUnlistened(): void
+}
+
 export class Engine {
   readonly addon: Addon
   readonly links = new Map<number, LinkSink>()
-  /** Called with the number of a new link; sets `links` before it returns. */
-  readonly listeners = new Map<number, (link: number) => void>()
+  readonly listeners = new Map<number, ListenerSink>()
   readonly #records = new Float64Array(batch * recordNumbers)
   #alive: NodeJS.Timeout | undefined
   #holders = 0
@@ -69,9 +75,13 @@ export class Engine {
     const code = records[at + 3]!
     const who = records[at + 4]!
     if (records[at] === eventKind.incoming) {
-      const take = this.listeners.get(subject)
-      if (take !== undefined) take(id)
+      const listener = this.listeners.get(subject)
+      if (listener !== undefined) listener.onLink(id)
       else this.addon.releaseLink(id)
+      return
+    }
+    if (records[at] === eventKind.unlistened) {
+      this.listeners.get(subject)?.onUnlistened()
       return
     }
     const link = this.links.get(id)

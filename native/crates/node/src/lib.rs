@@ -183,6 +183,7 @@ fn record(border: &mut Border, event: Event) -> [f64; RECORD] {
             [2.0, link.into(), 0.0, code, 0.0]
         }
         Event::Incoming { listener, link } => [3.0, border.add(link).into(), listener.into(), 0.0, 0.0],
+        Event::Unlistened { listener } => [11.0, 0.0, listener.into(), 0.0, 0.0],
         Event::Stream { link, stream } => [4.0, link.into(), stream as f64, 0.0, 0.0],
         Event::Readable { link, stream } => [5.0, link.into(), stream as f64, 0.0, 0.0],
         Event::Writable { link, stream } => [6.0, link.into(), stream as f64, 0.0, 0.0],

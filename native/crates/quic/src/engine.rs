@@ -387,6 +387,8 @@ impl Reactor {
             driver
                 .turn(Instant::now(), socket.segments(), out, |transmit, bytes| send(&socket, transmit, bytes).is_ok())
         }));
+        // Whoever forgets the last link of a closed listener says that its port is free.
+        drop(socket);
         let Ok(turn) = done else { return self.drop_after_panic(id) };
         if let Some(at) = driver.deadline {
             self.deadlines.insert((at, id));
@@ -443,9 +445,12 @@ impl Reactor {
 
     fn close_if_unused(&mut self, token: usize) {
         let is_open = self.endpoints.get(&token).is_some_and(|e| e.listener.is_some() && e.is_open);
-        if !is_open && !self.by_handle.keys().any(|(endpoint, _)| *endpoint == token) {
-            self.endpoints.remove(&token);
-            self.blocked.remove(&token);
+        if is_open || self.by_handle.keys().any(|(endpoint, _)| *endpoint == token) {
+            return;
+        }
+        self.blocked.remove(&token);
+        if let Some(listener) = self.endpoints.remove(&token).and_then(|endpoint| endpoint.listener) {
+            self.handle.events.push(Event::Unlistened { listener });
         }
     }
 

@@ -45,6 +45,10 @@ pub enum Event {
         listener: u32,
         link: Arc<Link>,
     },
+    /// A listener that was closed has no links any more: its port is free.
+    Unlistened {
+        listener: u32,
+    },
     /// The peer opened a stream.
     Stream {
         link: u32,
