@@ -28,7 +28,7 @@ export function showProgress(title) {
   const seconds = () => `${Math.round((Date.now() - started) / 1000)} s`
   const line = () => `${title} … ${seconds()}${detail === '' ? '' : `  ${detail}`}`
   const draw = () => {
-    if (live) process.stderr.write(`\r\x1b[K${line().slice(0, (process.stderr.columns ?? 80) - 1)}`)
+    if (live) process.stderr.write(`\r\x1b[K${line().slice(0, (process.stderr.columns || 80) - 1)}`)
     else console.error(line())
   }
   if (live) draw()

@@ -6,7 +6,7 @@ import { logSchema } from '../../config/log-schema.js'
 import { formatAddress } from '../../transport/address.js'
 import { type CheckResult, checkLink } from '../demo/check.js'
 import { type Stage, setStage } from '../demo/stage.js'
-import { statusLines } from '../demo/status.js'
+import { linkStatus, statusLine } from '../demo/status.js'
 import { exitCodes } from '../exit.js'
 import { type LogFlags, logValues, withLogFlags } from '../flags.js'
 import { openLog } from '../log.js'
@@ -117,11 +117,14 @@ async function checkAll({ links }: Stage): Promise<number> {
 /** Shows the status line until the signal to stop. */
 async function watch({ links }: Stage, stopped: Promise<void>): Promise<void> {
   const live = process.stdout.isTTY === true
-  const line = statusLines()
+  const status = linkStatus()
   console.log('\nCtrl-C ends it.')
+  let turn = 0
   const show = () => {
-    const text = line(links.map(({ transport, client }) => ({ transport, stats: client.stats() })))
-    process.stdout.write(live ? `\r\x1b[K${text.slice(0, (process.stdout.columns ?? 80) - 1)}` : `${text}\n`)
+    const lines = status(links.map(({ transport, client }) => ({ transport, stats: client.stats() })))
+    const columns = live ? (process.stdout.columns || 80) - 1 : Number.POSITIVE_INFINITY
+    const text = statusLine(lines, columns, turn++)
+    process.stdout.write(live ? `\r\x1b[K${text}` : `${text}\n`)
   }
   show()
   const timer = setInterval(show, live ? statusMs.terminal : statusMs.elsewhere)

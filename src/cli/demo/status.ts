@@ -8,30 +8,36 @@ export interface LinkSample {
   readonly stats: LinkStats | undefined
 }
 
-/** Returns a function that makes one line of the present samples; rates are those since its last call. */
-export function statusLines(now: () => number = () => performance.now()): (samples: readonly LinkSample[]) => string {
+/** Returns a function that says how each link is doing now; rates are those since its last call. */
+export function linkStatus(now: () => number = () => performance.now()): (samples: readonly LinkSample[]) => string[] {
   const before = new Map<string, { readonly atMs: number; readonly sent: number; readonly received: number }>()
   return (samples) => {
     const atMs = now()
-    const parts = samples.map(({ transport, stats }) => {
+    return samples.map(({ transport, stats }) => {
       if (stats === undefined) return `${transport}: no link`
       const last = before.get(transport)
       before.set(transport, { atMs, sent: stats.sentBytes, received: stats.receivedBytes })
       // A new link counts from zero again.
       const seconds = last === undefined || stats.sentBytes < last.sent ? 0 : (atMs - last.atMs) / 1000
       const rate = (bytes: number, earlier: number) => (seconds > 0 ? formatRate((bytes - earlier) / seconds) : '-')
-      return [
-        `${transport}:`,
+      const parts = [
         `rtt ${stats.rttMs === undefined ? '-' : `${Math.round(stats.rttMs)} ms`}`,
         `loss ${stats.lossRatio === undefined ? '-' : `${(stats.lossRatio * 100).toFixed(1)} %`}`,
         // The client's side: it sends what visitors load.
         `up ${rate(stats.sentBytes, last?.sent ?? 0)}`,
         `down ${rate(stats.receivedBytes, last?.received ?? 0)}`,
         `${stats.openStreams} streams`,
-      ].join('  ')
+      ]
+      return `${transport}: ${parts.join(', ')}`
     })
-    return parts.join('  |  ')
   }
+}
+
+/** All links on one line, or, where that is too long for it, one after the other, each for two turns. */
+export function statusLine(links: readonly string[], columns: number, turn: number): string {
+  const all = links.join(' | ')
+  if (all.length <= columns) return all
+  return (links[Math.floor(turn / 2) % links.length] ?? '').slice(0, columns)
 }
 
 export function formatRate(bytesPerSecond: number): string {

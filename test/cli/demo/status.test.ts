@@ -1,5 +1,5 @@
 import test from 'ava'
-import { statusLines } from '../../../src/cli/demo/status.js'
+import { linkStatus, statusLine } from '../../../src/cli/demo/status.js'
 import type { LinkStats } from '../../../src/transport/transport.js'
 
 const stats = (more: Partial<LinkStats>): LinkStats => ({
@@ -17,28 +17,33 @@ const stats = (more: Partial<LinkStats>): LinkStats => ({
   ...more,
 })
 
-test('rates are those since the last line, and begin again with a new link', (t) => {
+test('rates are those since the last time, and begin again with a new link', (t) => {
   let nowMs = 0
-  const line = statusLines(() => nowMs)
-  const show = (more: Partial<LinkStats>) => line([{ transport: 'quic', stats: stats(more) }])
-  t.is(show({}), 'quic:  rtt 81 ms  loss 3.1 %  up -  down -  2 streams')
+  const status = linkStatus(() => nowMs)
+  const show = (more: Partial<LinkStats>) => status([{ transport: 'quic', stats: stats(more) }])[0]
+  t.is(show({}), 'quic: rtt 81 ms, loss 3.1 %, up -, down -, 2 streams')
   nowMs = 2000
   t.is(
     show({ sentBytes: 5_000_000, receivedBytes: 300 }),
-    'quic:  rtt 81 ms  loss 3.1 %  up 2.5 MB/s  down 150 B/s  2 streams',
+    'quic: rtt 81 ms, loss 3.1 %, up 2.5 MB/s, down 150 B/s, 2 streams',
   )
   nowMs = 4000
-  t.regex(show({ sentBytes: 10 }), /up - {2}down -/)
+  t.regex(show({ sentBytes: 10 }) ?? '', /up -, down -/)
 })
 
 test('what a transport does not know and a link that is down are said', (t) => {
-  const line = statusLines(() => 0)
   const tls = stats({ rttMs: undefined, lossRatio: undefined })
-  t.is(
-    line([
-      { transport: 'tls', stats: tls },
-      { transport: 'quic', stats: undefined },
-    ]),
-    'tls:  rtt -  loss -  up -  down -  2 streams  |  quic: no link',
+  const samples = [
+    { transport: 'tls', stats: tls },
+    { transport: 'quic', stats: undefined },
+  ]
+  t.deepEqual(linkStatus(() => 0)(samples), ['tls: rtt -, loss -, up -, down -, 2 streams', 'quic: no link'])
+})
+
+test('links share a line where it is wide enough, else they take turns', (t) => {
+  t.is(statusLine(['one', 'two'], 9, 0), 'one | two')
+  t.deepEqual(
+    [0, 1, 2, 3, 4].map((turn) => statusLine(['one', 'two'], 8, turn)),
+    ['one', 'one', 'two', 'two', 'one'],
   )
 })
