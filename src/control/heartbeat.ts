@@ -28,10 +28,15 @@ export class Heartbeat {
     clearTimeout(this.#timer)
   }
 
-  #schedule(): void {
+  /** quietMs: since the last reply. Looks every busy interval, since the first visitor may come in any of them. */
+  #schedule(quietMs = 0): void {
     clearTimeout(this.#timer)
     const { busyMs, idleMs } = limits.heartbeat
-    this.#timer = setTimeout(() => this.#beat(), this.#isBusy() ? busyMs : idleMs)
+    this.#timer = setTimeout(() => {
+      const now = quietMs + busyMs
+      if (this.#isBusy() || now >= idleMs) this.#beat()
+      else this.#schedule(now)
+    }, busyMs)
   }
 
   #beat(): void {
