@@ -15,6 +15,8 @@ export interface Sample {
   readonly rate: number
   /** download, upload: seconds of processor time for 10^9 bytes, both processes of the system together. */
   readonly cpuPerGB?: number
+  /** connect, ping: microseconds of processor time for one, both processes of the system together. */
+  readonly cpuUs?: number
   /** connect, ping: microseconds. */
   readonly p50Us?: number
   readonly p99Us?: number
@@ -100,5 +102,6 @@ export async function measure(load: ChildProcess, running: Running, figure: Figu
   }
   if (seen.count === 0) throw new Error('nothing was measured')
   const rate = seen.count / (seen.ms / 1000)
-  return { rate, p50Us: quantile(seen.tookUs, 0.5), p99Us: quantile(seen.tookUs, 0.99), ...stalls }
+  const cpuUs = running.pids.length === 0 ? {} : { cpuUs: (cpu / seen.count) * 1e6 }
+  return { rate, ...cpuUs, p50Us: quantile(seen.tookUs, 0.5), p99Us: quantile(seen.tookUs, 0.99), ...stalls }
 }
