@@ -184,12 +184,10 @@ impl Driver {
                         self.accept(connection, id);
                     }
                 }
-                Noq::Stream(StreamEvent::Readable { id }) => {
-                    // One event comes for each frame; the first read takes all.
-                    if last != Some(id) {
-                        self.readable(connection, id);
-                        last = Some(id);
-                    }
+                // One event comes for each frame; the first read takes all.
+                Noq::Stream(StreamEvent::Readable { id }) if last != Some(id) => {
+                    self.readable(connection, id);
+                    last = Some(id);
                 }
                 Noq::Stream(StreamEvent::Writable { id }) => lock(&self.link.state).make_ready(number(id)),
                 Noq::Stream(StreamEvent::Stopped { id, error_code }) => {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use noq_proto::congestion::Bbr3Config;
 use noq_proto::crypto::rustls::QuicServerConfig;
 use noq_proto::{
     ClientConfig, ConnectionEvent, ConnectionHandle, DatagramEvent, Endpoint as Proto, EndpointConfig, FourTuple,
@@ -17,6 +16,7 @@ use noq_proto::{
 use petrel_socket::{EcnCodepoint, ReceiveBuffers, Socket};
 
 use crate::Error;
+use crate::control::Factory;
 use crate::link::Limits;
 
 /// Handshakes at once; from the first number on, an address has to prove itself by a Retry.
@@ -33,6 +33,7 @@ const DATAGRAM_RECEIVE_BYTES: usize = 1024 * 1024;
 /// Largest packet that is probed for. Ethernet's 1,500, and loopback takes more.
 const MAX_PACKET: u16 = 8_952;
 
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one; a box would be an allocation a packet")]
 pub(crate) enum Arrival {
     /// For a link that exists.
     For(ConnectionHandle, ConnectionEvent),
@@ -211,7 +212,7 @@ fn transport(limits: Limits) -> Result<TransportConfig, Error> {
         .keep_alive_interval(Some(limits.keep_alive))
         .mtu_discovery_config(Some(mtu))
         .allow_spin(false)
-        .congestion_controller_factory(Arc::new(Bbr3Config::default()));
+        .congestion_controller_factory(Arc::new(Factory));
     Ok(config)
 }
 

@@ -2,6 +2,7 @@
 //! owns sockets and timers; a `Link` is what callers hold. PROTOCOL.md says what goes over the wire beyond QUIC.
 #![forbid(unsafe_code)]
 
+mod control;
 mod driver;
 mod endpoint;
 mod engine;

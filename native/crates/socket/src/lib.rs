@@ -13,6 +13,9 @@ pub use noq_udp::{EcnCodepoint, Transmit};
 /// Asked for on both buffers; the system grants what it likes (Linux: at most net.core.{r,w}mem_max, twice).
 const BUFFER_BYTES: usize = 8 * 1024 * 1024;
 
+/// The largest UDP payload over IPv4, which segmentation offload must not exceed in all.
+const MAX_SEND_BYTES: usize = 65_507;
+
 /// Buffers of one receive call. 64 KiB each, because receive offload joins packets up to that.
 const RECV_BUFFERS: usize = 8;
 const RECV_BYTES: usize = 64 * 1024;
@@ -93,8 +96,23 @@ impl Socket {
         &mut self.io
     }
 
-    /// WouldBlock: wait until writable. Other errors are swallowed: to a transport they are packet loss.
+    /// WouldBlock: wait until writable; nothing was sent. Other errors are swallowed: to a transport they are packet
+    /// loss. More than the system takes at once goes in several calls, of which later ones may be lost.
     pub fn send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        let Some(segment) = transmit.segment_size.filter(|_| transmit.contents.len() > MAX_SEND_BYTES) else {
+            return self.send_once(transmit);
+        };
+        let step = (MAX_SEND_BYTES / segment).max(1) * segment;
+        for (index, contents) in transmit.contents.chunks(step).enumerate() {
+            let sent = self.send_once(&Transmit { contents, ..transmit.clone() });
+            if index == 0 {
+                sent?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send_once(&self, transmit: &Transmit<'_>) -> io::Result<()> {
         match self.state.try_send(UdpSockRef::from(&self.io), transmit) {
             Err(e) if e.kind() != io::ErrorKind::WouldBlock => Ok(()),
             other => other,
