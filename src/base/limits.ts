@@ -109,6 +109,10 @@ export const limits = {
     /** How long the last word of a session may take to reach the peer before the link is closed. */
     lastWordMs: 1_000,
   },
+  log: {
+    /** Lines about strangers and visitors, who could fill a disk: as many as a person reads, in each span. */
+    sparing: { lines: 20, everyMs: 10_000 },
+  },
   heartbeat: {
     /** Between heartbeats while visitors' streams are open, and while none is. */
     busyMs: 3_000,

@@ -3,7 +3,7 @@
 import { pause } from '../base/deadline.js'
 import { StreamReset } from '../base/errors.js'
 import { limits } from '../base/limits.js'
-import { type Log, lineOf } from '../base/log.js'
+import { type Line, type Log, lineOf, sparingly } from '../base/log.js'
 import { readStreamHeader, serve, serveFlows } from '../proxy/index.js'
 import type { LocalFlows, Service } from '../proxy/proxy.js'
 import type { Link, Stream } from '../transport/transport.js'
@@ -12,6 +12,7 @@ import type { ClientOptions } from './options.js'
 export class Services {
   readonly #byName: ReadonlyMap<string, Service>
   readonly #log: Log
+  readonly #aboutVisitors: Line
   readonly #flows: LocalFlows
   readonly #stopping = new AbortController()
   readonly #serving = new Set<Promise<void>>()
@@ -19,8 +20,9 @@ export class Services {
   /** Serves from now on, until close(). */
   constructor(link: Link, { proxies, log }: ClientOptions) {
     this.#log = log
+    this.#aboutVisitors = sparingly(lineOf(log))
     this.#byName = new Map(proxies.map(({ spec, service }) => [`${spec.type} ${spec.name}`, service]))
-    this.#flows = serveFlows({ link, lookup: (name) => this.#byName.get(`udp ${name}`), log: lineOf(log) })
+    this.#flows = serveFlows({ link, lookup: (name) => this.#byName.get(`udp ${name}`), log: this.#aboutVisitors })
     void this.#accept(link)
   }
 
@@ -54,6 +56,6 @@ export class Services {
     if (header.proxy === '') return this.#flows.takeStream(stream)
     const service = this.#byName.get(`tcp ${header.proxy}`)
     if (!service) return stream.reset(StreamReset.unknownProxy)
-    await serve({ header, stream, service, signal, log: lineOf(this.#log) })
+    await serve({ header, stream, service, signal, log: this.#aboutVisitors })
   }
 }

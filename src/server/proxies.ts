@@ -3,7 +3,7 @@
 
 import { isPetrelError, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
-import { lineOf } from '../base/log.js'
+import { lineOf, sparingly } from '../base/log.js'
 import { type AllowedClient, portsFor, refusal } from '../control/policy.js'
 import { proxyTypes } from '../proxy/index.js'
 import type { Exposure, ProxySpec, StreamOpener } from '../proxy/proxy.js'
@@ -150,6 +150,6 @@ function publicSide(register: Register, port: number, { limits, log, proxyBindAd
       maxConnectionsPerSource: limits.connectionsPerSource,
       idleTimeoutMs: register.proxy === 'tcp' ? limits.tcpIdleMs : limits.udpIdleMs,
     },
-    log: lineOf(log.child({ proxy: register.name })),
+    log: sparingly(lineOf(log.child({ proxy: register.name }))),
   }
 }

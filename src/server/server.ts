@@ -5,6 +5,7 @@ import { Admission } from '../base/admission.js'
 import { pause, within } from '../base/deadline.js'
 import { isPetrelError, LinkEnd, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
+import { type Line, lineOf, sparingly } from '../base/log.js'
 import { spkiPin } from '../base/pin.js'
 import type { ControlChannel } from '../control/channel.js'
 import { controlStream, type Newcomer, receiveHello } from '../control/handshake.js'
@@ -29,6 +30,9 @@ class RunningServer implements Server {
   readonly #registry = new Registry<Session>()
   readonly #admission = new Admission()
   readonly #links = new Set<Promise<void>>()
+  readonly #aboutStrangers: Line = sparingly((level, message, fields) =>
+    lineOf(this.#options.log)(level, message, fields),
+  )
   #closing: Promise<void> | undefined
 
   constructor(options: ServerOptions, directory: Directory, listeners: readonly Listener[]) {
@@ -95,7 +99,7 @@ class RunningServer implements Server {
       this.#registry.remove(session)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      this.#options.log.warn({ remote: link.remote, transport: link.transport }, `link refused: ${reason}`)
+      this.#aboutStrangers('warn', `link refused: ${reason}`, { remote: link.remote, transport: link.transport })
       const code = isPetrelError(error, 'protocol_violation') ? LinkEnd.protocol : LinkEnd.refused
       await link.close({ code, reason })
     } finally {
