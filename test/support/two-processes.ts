@@ -3,7 +3,7 @@
 import type { ExecutionContext } from 'ava'
 import type { Relay } from '../../src/cli/demo/relay.js'
 import { parseAddress } from '../../src/transport/address.js'
-import type { TransportName } from '../../src/transport/transport.js'
+import type { Address, TransportName } from '../../src/transport/transport.js'
 import { type Running, startPetrel } from '../cli/petrel.js'
 import { testFolder } from '../config/folder.js'
 import { token } from './ends.js'
@@ -13,6 +13,8 @@ export interface TwoProcesses {
   readonly server: Running
   readonly client: Running
   readonly relay: Relay | undefined
+  /** Where the server accepts links. */
+  readonly listening: Address
   /** Public ports, in the order of the proxies. */
   readonly ports: readonly number[]
 }
@@ -48,7 +50,7 @@ export async function startTwoProcesses(
   const [line] = await client.said('stderr', /^\{.*"msg":"serving".*\}$/m)
   const serving = JSON.parse(line) as Serving
   const ports = (serving.proxies ?? []).map((proxy) => parseAddress(proxy.public, 0).port)
-  return { server, client, relay, ports }
+  return { server, client, relay, listening: target, ports }
 }
 
 const serverYaml = `bind_addr: 127.0.0.1

@@ -1,0 +1,81 @@
+// A server under attack by strangers, beside a client of its own: what both have to show for it. A test and a gate
+// share it, so that the gate is the same test for longer.
+
+import type { ExecutionContext } from 'ava'
+import type { Transport } from '../../src/transport/transport.js'
+import { fuzz, takeSamples } from './fuzz.js'
+import { askEcho, eventually } from './ground.js'
+import { descriptorsOf, residentBytes } from './resources.js'
+import { tcpServer } from './tcp.js'
+import { startTwoProcesses } from './two-processes.js'
+
+/** The server may keep this much after the second half of the attack over what it held after the first half; more
+ *  where the first half is so short that its heap has not found its size. */
+const mostGrownBytes = (halfMs: number) => (halfMs < 10_000 ? 64 : 16) * 1024 * 1024
+/** Lines that a stranger makes a server write go to a disk: some a second, not some a visit. */
+const mostLogBytesASecond = 20_000
+
+/** Attacks for twice halfMs and asks the healthy client's visitor all the time. */
+export async function standStrangers(
+  t: ExecutionContext,
+  over: Transport,
+  halfMs: number,
+  seed: number,
+): Promise<void> {
+  const echo = await tcpServer((socket) => socket.pipe(socket))
+  t.teardown(() => echo.close())
+  const { server, client, listening, ports } = await startTwoProcesses(t, over.name, [{ type: 'tcp', port: echo.port }])
+  const pid = server.child.pid!
+  const samples = await takeSamples(over.name === 'quic')
+  await askEcho(ports[0]!, 'ready')
+  const quiet = await lowest(() => descriptorsOf(pid))
+  let logged = 0
+  server.child.stderr?.on('data', (text: string) => {
+    logged += text.length
+  })
+
+  let asked = 0
+  let slowestMs = 0
+  let isOver = false
+  const asking = (async () => {
+    while (!isOver) {
+      const began = performance.now()
+      await askEcho(ports[0]!, `question ${asked++}`)
+      slowestMs = Math.max(slowestMs, performance.now() - began)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  })()
+
+  const held: number[] = []
+  const reports = []
+  for (const half of [0, 1]) {
+    reports.push(await fuzz(listening, samples, { seed: seed + half, ms: halfMs, atOnce: 16 }))
+    await eventually(() => descriptorsOf(pid) <= quiet + 2) // a question may be under way
+    held.push(await lowest(() => residentBytes(pid)))
+  }
+  isOver = true
+  await t.notThrowsAsync(asking, 'the healthy client was harmed')
+  await eventually(() => descriptorsOf(pid) === quiet)
+  t.is(descriptorsOf(pid), quiet, 'descriptors of the server')
+  t.is(server.child.exitCode, null, 'the server lives')
+  t.is(client.child.exitCode, null, 'the client lives')
+  const grown = held[1]! - held[0]!
+  t.true(grown < mostGrownBytes(halfMs), `the server holds ${grown} bytes more after the second half`)
+  t.true(logged < (mostLogBytesASecond * 2 * halfMs) / 1000, `strangers made the server log ${logged} bytes`)
+  const visits = reports.flatMap((report) => Object.values(report.visits)).reduce((sum, each) => sum + each, 0)
+  const datagrams = reports.reduce((sum, report) => sum + report.datagrams, 0)
+  t.true(visits > 10 && asked > 10)
+  const mb = held.map((bytes) => Math.round(bytes / 1e6)).join(' then ')
+  t.log(`seed ${seed}: ${visits} connections and ${datagrams} datagrams; ${asked} questions answered, `)
+  t.log(`the slowest in ${Math.round(slowestMs)} ms; resident ${mb} MB; logged ${logged} bytes`)
+}
+
+/** The least of what is seen within two seconds: what is about to be let go of does not count. */
+async function lowest(look: () => number): Promise<number> {
+  let least = Number.POSITIVE_INFINITY
+  for (let looks = 0; looks < 20; looks++) {
+    least = Math.min(least, look())
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  return least
+}
