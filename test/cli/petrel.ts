@@ -25,11 +25,15 @@ export interface Start {
   readonly home: string
   readonly input?: string
   readonly env?: Record<string, string>
+  /** What goes before it on the command line, for instance to enter a network namespace. */
+  readonly inside?: readonly string[]
 }
 
 /** Starts `petrel args`; killed when the test ends. */
-export function startPetrel(t: ExecutionContext, args: readonly string[], { home, input, env }: Start): Running {
-  const child = spawn(process.execPath, [binary, ...args], {
+export function startPetrel(t: ExecutionContext, args: readonly string[], start: Start): Running {
+  const { home, input, env, inside = [] } = start
+  const [program = '', ...rest] = [...inside, process.execPath, binary, ...args]
+  const child = spawn(program, rest, {
     env: {
       PATH: process.env.PATH,
       PETREL_HOME: home,

@@ -4,8 +4,9 @@ import type { ExecutionContext } from 'ava'
 import type { Transport } from '../../src/transport/transport.js'
 import { tcpProxy } from './ends.js'
 import { startTunnel } from './one-process.js'
-import { heldHere, liveBytes, settled } from './resources.js'
+import { descriptorsOf, heldHere, liveBytes, residentBytes, settled } from './resources.js'
 import { readAll, tcpConnect, tcpServer } from './tcp.js'
+import { startTwoProcesses } from './two-processes.js'
 
 /** Visitors at a time: enough to keep both ends busy, few enough to be "one after the other" for a link. */
 const atOnce = 8
@@ -13,6 +14,8 @@ const atOnce = 8
 const warmUp = 200
 /** What may stay of one visitor: nothing; garbage of the compiler's making does, a little. */
 const bytesAVisitor = 256
+/** A heap that has been used grows to its working size once, whatever the number of visitors. */
+const residentGrowthBytes = 64 * 1024 * 1024
 
 /** Opens and closes `visitors` connections through one tunnel in this process and counts what is left. */
 export async function churn(t: ExecutionContext, over: Transport, visitors: number): Promise<void> {
@@ -42,6 +45,29 @@ export async function churn(t: ExecutionContext, over: Transport, visitors: numb
   const rate = Math.round(visitors / seconds)
   t.log(`${visitors} visitors, ${rate}/s, none failed; descriptors ${before.descriptors} -> ${after.descriptors}, `)
   t.log(`live memory ${Math.round(grownBytes / 1024)} KiB more; active: ${JSON.stringify(after.active)}`)
+}
+
+/** The same through two processes of the real binary, of which only the system can tell what they hold. */
+export async function churnTwoProcesses(t: ExecutionContext, over: Transport, visitors: number): Promise<void> {
+  const service = await tcpServer((socket) => socket.pipe(socket))
+  t.teardown(() => service.close())
+  const { server, client, ports } = await startTwoProcesses(t, over.name, [{ type: 'tcp', port: service.port }])
+  const pids = [server.child.pid!, client.child.pid!]
+  const held = () => pids.map(descriptorsOf)
+  await visit(ports[0]!, warmUp)
+  const before = await settled(held, () => false, 500)
+  const residentBefore = pids.map(residentBytes)
+
+  const started = performance.now()
+  t.deepEqual(await visit(ports[0]!, visitors), [])
+  const rate = Math.round((1000 * visitors) / (performance.now() - started))
+  const isBack = (now: number[]) => now.every((count, n) => count <= before[n]!)
+  const after = await settled(held, isBack, 5_000)
+  t.true(isBack(after), `descriptors ${before} before, ${after} after`)
+  const grown = pids.map((pid, n) => residentBytes(pid) - residentBefore[n]!)
+  for (const bytes of grown) t.true(bytes < residentGrowthBytes, `resident memory grew by ${grown}`)
+  t.log(`${visitors} visitors, ${rate}/s, none failed; descriptors of server and client ${before} -> ${after}`)
+  t.log(`resident memory grew by ${grown.map((bytes) => `${Math.round(bytes / 1024 / 1024)} MiB`).join(' and ')}`)
 }
 
 const noMore = (now: Readonly<Record<string, number>>, before: Readonly<Record<string, number>>): boolean =>

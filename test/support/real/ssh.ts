@@ -15,7 +15,11 @@ export interface Sshd {
   readonly folder: Folder
 }
 
-export async function startSshd(t: ExecutionContext): Promise<Sshd> {
+/** On a free port of loopback; or inside something, for instance a network namespace, on the port of that name. */
+export async function startSshd(
+  t: ExecutionContext,
+  within?: { readonly inside: readonly string[]; readonly port: number },
+): Promise<Sshd> {
   const folder = testFolder(t)
   for (const name of ['host_key', 'user_key']) {
     const made = await run(t, 'ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder.path, name)])
@@ -23,9 +27,10 @@ export async function startSshd(t: ExecutionContext): Promise<Sshd> {
   }
   // Where a system has never started its own sshd, the folder into which a session's first process is locked is missing.
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
-  const port = await freePort()
+  const port = within?.port ?? (await freePort())
   const config = folder.write('sshd_config', sshdConfig(folder.path, port))
-  await daemon(t, 'sshd', ['-D', '-e', '-f', config], /Server listening/)
+  const [program = '', ...args] = [...(within?.inside ?? []), programPath('sshd') ?? 'sshd', '-D', '-e', '-f', config]
+  await daemon(t, program, args, /Server listening/)
   return { port, folder }
 }
 
@@ -49,9 +54,18 @@ const trust = ({ folder }: Sshd) => [
   ...['-o', 'LogLevel=ERROR', '-o', 'Compression=no'],
 ]
 
-/** Runs a command on the sshd that is reached at this port. */
-export const ssh = (t: ExecutionContext, sshd: Sshd, port: number, command: string, input = ''): Promise<Ended> =>
-  run(t, 'ssh', [...trust(sshd), '-p', `${port}`, `${userInfo().username}@127.0.0.1`, command], { input })
+export interface Reached {
+  readonly port: number
+  readonly host?: string
+  readonly inside?: readonly string[]
+}
+
+/** Runs a command on the sshd that is reached there. */
+export function ssh(t: ExecutionContext, sshd: Sshd, at: Reached, command: string, input = ''): Promise<Ended> {
+  const target = `${userInfo().username}@${at.host ?? '127.0.0.1'}`
+  const [program = '', ...args] = [...(at.inside ?? []), 'ssh', ...trust(sshd), '-p', `${at.port}`, target, command]
+  return run(t, program, args, { input })
+}
 
 /** scp between local files and "remote:/path". */
 export function scp(t: ExecutionContext, sshd: Sshd, port: number, from: string, to: string): Promise<Ended> {

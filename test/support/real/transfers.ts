@@ -16,7 +16,7 @@ export async function sshAndScp(t: ExecutionContext, over: Transport, bytes: num
   const sshd = await startSshd(t)
   const { ports } = await startTwoProcesses(t, over.name, [{ type: 'tcp', port: sshd.port }])
   const port = ports[0]!
-  const said = await ssh(t, sshd, port, 'cat; echo "$SSH_CONNECTION"; exit 7', 'typed in\n')
+  const said = await ssh(t, sshd, { port }, 'cat; echo "$SSH_CONNECTION"; exit 7', 'typed in\n')
   t.is(said.code, 7, said.stderr)
   t.regex(said.stdout.toString(), new RegExp(`^typed in\n127\\.0\\.0\\.1 \\d+ 127\\.0\\.0\\.1 ${sshd.port}\n$`))
 
