@@ -7,20 +7,20 @@ import { runPetrel } from './petrel.js'
 
 const joinString = () => `petrel://tunnel.example.com:9000#${makeToken()}.${Buffer.alloc(32, 1).toString('base64url')}`
 
-test('token prints one token and nothing else', async (t) => {
+test.serial('token prints one token and nothing else', async (t) => {
   const { code, stdout } = await runPetrel(t, ['token'], { home: testFolder(t).path })
   t.is(code, 0)
   t.notThrows(() => checkToken(stdout.trimEnd()))
 })
 
-test('version says what this installation can do', async (t) => {
+test.serial('version says what this installation can do', async (t) => {
   const { code, stdout } = await runPetrel(t, ['version'], { home: testFolder(t).path })
   t.is(code, 0)
   t.regex(stdout, /^petrel \d+\.\d+\.\d+\nnode .*\ntransports: .*tls\n/)
 })
 
 for (const args of [[], ['server'], ['client'], ['tcp'], ['udp'], ['join'], ['token'], ['check-config'], ['version']]) {
-  test(`petrel ${[...args, '--help'].join(' ')} ends with 0 and shows how to call it`, async (t) => {
+  test.serial(`petrel ${[...args, '--help'].join(' ')} ends with 0 and shows how to call it`, async (t) => {
     const { code, stdout } = await runPetrel(t, [...args, '--help'], { home: testFolder(t).path })
     t.is(code, 0)
     t.regex(stdout, new RegExp(`^Usage: petrel ${args.join(' ')}`))
@@ -28,7 +28,7 @@ for (const args of [[], ['server'], ['client'], ['tcp'], ['udp'], ['join'], ['to
   })
 }
 
-test('the help lists the exit codes', async (t) => {
+test.serial('the help lists the exit codes', async (t) => {
   const { stdout } = await runPetrel(t, ['--help'], { home: testFolder(t).path })
   for (const code of [0, 1, 2, 3, 4, 5, 6]) t.regex(stdout, new RegExp(`^  ${code}  `, 'm'))
 })
@@ -45,7 +45,7 @@ for (const [title, args, code, message] of [
   ['a join string as an argument', ['join', joinString()], 2, /run `petrel join` and paste it/],
   ['an address that is not ours', ['server', '--bind-addr', '203.0.113.1', '--bind-port', '0'], 1, /203\.0\.113\.1/],
 ] as const) {
-  test(`${title} ends with code ${code} and says what to do`, async (t) => {
+  test.serial(`${title} ends with code ${code} and says what to do`, async (t) => {
     const run = await runPetrel(t, args, { home: testFolder(t).path })
     t.is(run.code, code, run.stderr)
     t.regex(run.stderr, message)
@@ -53,7 +53,7 @@ for (const [title, args, code, message] of [
   })
 }
 
-test('join takes standard input or a file, keeps it for the owner alone and does not show it', async (t) => {
+test.serial('join takes standard input or a file, keeps it for the owner alone and does not show it', async (t) => {
   const folder = testFolder(t)
   const text = joinString()
   const file = folder.write('join.txt', `${text}\n`)
@@ -71,7 +71,7 @@ test('join takes standard input or a file, keeps it for the owner alone and does
   }
 })
 
-test('join refuses what is no join string, without repeating it', async (t) => {
+test.serial('join refuses what is no join string, without repeating it', async (t) => {
   const text = joinString().slice(0, -3)
   const run = await runPetrel(t, ['join'], { home: testFolder(t).path, input: text })
   t.is(run.code, 2)
@@ -79,7 +79,7 @@ test('join refuses what is no join string, without repeating it', async (t) => {
   t.notRegex(run.stderr, /ptl_/)
 })
 
-test('the join string stays the same and the state is the owner’s alone', async (t) => {
+test.serial('the join string stays the same and the state is the owner’s alone', async (t) => {
   const home = testFolder(t).path
   const print = () => runPetrel(t, ['server', '--print-join', '--public-host', 'h.example'], { home })
   const first = await print()
@@ -90,7 +90,7 @@ test('the join string stays the same and the state is the owner’s alone', asyn
   for (const name of ['server.pem', 'server.token']) t.is(statSync(join(home, name)).mode & 0o777, 0o600)
 })
 
-test('check-config is content with the samples and names what is wrong elsewhere', async (t) => {
+test.serial('check-config is content with the samples and names what is wrong elsewhere', async (t) => {
   const folder = testFolder(t)
   const good = await runPetrel(t, ['check-config', 'configs/server.yaml'], { home: folder.path })
   t.is(good.code, 0, good.stderr)

@@ -25,7 +25,9 @@ test.serial('a log file is JSON, has times with their zone, and is rotated by si
     // Rotation happens between turns of the event loop.
     await new Promise((resolve) => setImmediate(resolve))
   }
-  t.true(files().length > 1 && files().length <= 3, files().join())
+  t.true(files().length > 1, files().join())
+  // Old ones are removed in the background: the present one and the two that are kept remain.
+  while (files().length > 3) await new Promise((resolve) => setTimeout(resolve, 20))
   const [first = ''] = readFileSync(join(folder, 'logs', files()[0] ?? ''), 'utf8').split('\n')
   const record = JSON.parse(first)
   t.is(record.level, 'debug')

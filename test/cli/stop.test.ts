@@ -34,19 +34,22 @@ async function busyTunnel(t: ExecutionContext) {
 }
 
 for (const side of ['server', 'client'] as const) {
-  test(`a ${side} whose visitor stays ends with 0 within the bound, and the visitor with an error`, async (t) => {
-    const tunnel = await busyTunnel(t)
-    const cut = new Promise<boolean>((resolve) => tunnel.visitor.once('close', resolve))
-    const started = performance.now()
-    tunnel[side].child.kill('SIGTERM')
-    const { code, stderr } = await tunnel[side].ended
-    t.is(code, 0, stderr)
-    // The bound, and the time that a busy machine takes to start the end.
-    t.true(performance.now() - started < limits.stop.atMostMs * 1.5)
-    t.true(await cut, 'the visitor saw a clean end')
-  })
+  test.serial(
+    `a ${side} whose visitor stays ends with 0 within the bound, and the visitor with an error`,
+    async (t) => {
+      const tunnel = await busyTunnel(t)
+      const cut = new Promise<boolean>((resolve) => tunnel.visitor.once('close', resolve))
+      const started = performance.now()
+      tunnel[side].child.kill('SIGTERM')
+      const { code, stderr } = await tunnel[side].ended
+      t.is(code, 0, stderr)
+      // The bound, and the time that a busy machine takes to start the end.
+      t.true(performance.now() - started < limits.stop.atMostMs * 1.5)
+      t.true(await cut, 'the visitor saw a clean end')
+    },
+  )
 
-  test(`a second signal ends a ${side} at once`, async (t) => {
+  test.serial(`a second signal ends a ${side} at once`, async (t) => {
     const tunnel = await busyTunnel(t)
     const { child, said, ended } = tunnel[side]
     child.kill('SIGINT')

@@ -1,8 +1,16 @@
 // Two users' way, with the real binary: a server, its join string, one service.
+// One at a time: each test is several processes, and a machine with two cores has enough with that.
 
+import { X509Certificate } from 'node:crypto'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createServer as createTcpServer } from 'node:net'
+import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { spkiPin } from '../../src/base/pin.js'
+import { makeCredentials } from '../../src/cli/certificate.js'
 import { testFolder } from '../config/folder.js'
 import { runPetrel, startPetrel } from './petrel.js'
 
@@ -25,7 +33,7 @@ async function serverAndJoin(t: ExecutionContext, more: readonly string[] = []) 
   return { server, home, clientHome, joinString }
 }
 
-test('server, join, tcp: a page comes through, and both end in good order', async (t) => {
+test.serial('server, join, tcp: a page comes through, and both end in good order', async (t) => {
   const { server, clientHome } = await serverAndJoin(t)
   const port = await webSite(t)
   const client = startPetrel(t, ['tcp', `${port}`], { home: clientHome })
@@ -45,7 +53,7 @@ test('server, join, tcp: a page comes through, and both end in good order', asyn
   t.notRegex(over.stderr + ended.stderr, /ptl_[A-Za-z0-9]{16}/)
 })
 
-test('two commands of one installation live beside each other; the same one takes over', async (t) => {
+test.serial('two commands of one installation live beside each other; the same one takes over', async (t) => {
   const { clientHome } = await serverAndJoin(t)
   const [one, two] = [await webSite(t), await webSite(t)]
   const first = startPetrel(t, ['tcp', `${one}`], { home: clientHome })
@@ -60,7 +68,7 @@ test('two commands of one installation live beside each other; the same one take
   t.is(await (await fetch(`http://${address}/`)).text(), page)
 })
 
-test('a wrong token ends with code 3', async (t) => {
+test.serial('a wrong token ends with code 3', async (t) => {
   const { joinString } = await serverAndJoin(t)
   const other = (await runPetrel(t, ['token'], { home: testFolder(t).path })).stdout.trim()
   const home = testFolder(t).path
@@ -69,7 +77,7 @@ test('a wrong token ends with code 3', async (t) => {
   t.is(code, 3, stderr)
 })
 
-test('a server that is not the one that was joined ends with code 3', async (t) => {
+test.serial('a server that is not the one that was joined ends with code 3', async (t) => {
   const { joinString } = await serverAndJoin(t)
   const home = testFolder(t).path
   const otherPin = Buffer.alloc(32, 3).toString('base64url')
@@ -78,14 +86,14 @@ test('a server that is not the one that was joined ends with code 3', async (t) 
   t.is(code, 3, stderr)
 })
 
-test('a refused port ends with code 5 and says which are allowed', async (t) => {
+test.serial('a refused port ends with code 5 and says which are allowed', async (t) => {
   const { clientHome } = await serverAndJoin(t)
   const { code, stderr } = await runPetrel(t, ['tcp', '22', '--remote-port', '1999'], { home: clientHome })
   t.is(code, 5, stderr)
   t.regex(stderr, /1999/)
 })
 
-test('a token without a pin is proved both ways once, and its key is expected from then on', async (t) => {
+test.serial('a token without a pin is proved both ways once, and its key is expected from then on', async (t) => {
   const { joinString } = await serverAndJoin(t)
   const port = await webSite(t)
   const [, server = '', token = ''] = /^petrel:\/\/([^#]+)#(ptl_[\w-]+)\./.exec(joinString) ?? []
@@ -102,7 +110,70 @@ test('a token without a pin is proved both ways once, and its key is expected fr
   t.notRegex((await second.ended).stderr, /its key is kept/)
 })
 
-test('SIGHUP takes a new configuration whole, or keeps the old one and says why', async (t) => {
+test.serial('a client with a certificate comes in by its pin, from a file with several proxies', async (t) => {
+  const folder = testFolder(t)
+  const { certificate, privateKey } = await makeCredentials('client')
+  folder.write('client.crt', certificate)
+  folder.write('client.key', privateKey)
+  const pin = spkiPin(new X509Certificate(certificate)).toString('base64url')
+  const allowed = `allowed_clients: [{ name: camera, certificate_pin: ${pin}, allowed_ports: ["20000-30000"] }]`
+  const config = folder.write('server.yaml', `bind_addr: 127.0.0.1\nbind_port: 0\n${allowed}\n`)
+  const home = testFolder(t).path
+  const server = startPetrel(t, ['server', '--config', config], { home })
+  const [, address = ''] = await server.said('stderr', /"address":"([^"]+)"/)
+  const serverPin = spkiPin(new X509Certificate(readFileSync(join(home, 'server.pem')))).toString('base64url')
+
+  const port = await webSite(t)
+  const file = folder.write(
+    'client.yaml',
+    `server: ${address}
+server_pin: ${serverPin}
+tls_cert_file: ./client.crt
+tls_key_file: ./client.key
+proxies:
+  web: { type: tcp, local_port: ${port} }
+  dns: { type: udp, local_port: 53 }
+  far: { type: tcp, local_port: ${port}, remote_port: 30001 }
+`,
+  )
+  const check = await runPetrel(t, ['check-config', file], { home })
+  t.regex(check.stdout, new RegExp(`certificate_pin for allowed_clients of the server: ${pin}`))
+  const client = startPetrel(t, ['client', '--config', file], { home: testFolder(t).path })
+  const [text, web] = await client.said(
+    'stdout',
+    /^tcp:\/\/(\S+) .*\(web\)\nudp:.*\(dns\)\nover .*\nrefused {2}far: .*30001.*\n/,
+  )
+  t.is(await (await fetch(`http://${web}/`)).text(), page, text)
+})
+
+test.serial('udp: datagrams come back to the visitor who sent them', async (t) => {
+  const { clientHome } = await serverAndJoin(t)
+  const echo = createSocket('udp4').on('message', (payload, from) => echo.send(payload, from.port, from.address))
+  echo.bind(0, '127.0.0.1')
+  await once(echo, 'listening')
+  const client = startPetrel(t, ['udp', `${echo.address().port}`], { home: clientHome })
+  const [, host = '', port = ''] = await client.said('stdout', /public {3}udp:\/\/(\S+):(\d+)/)
+  const visitor = createSocket('udp4')
+  visitor.send('hello', Number(port), host)
+  const [payload] = (await once(visitor, 'message')) as [Buffer]
+  t.is(payload.toString(), 'hello')
+  visitor.close()
+  echo.close()
+})
+
+test.serial('a port that somebody else holds is named, and ends the server with code 1', async (t) => {
+  const holder = createTcpServer().listen(0, '127.0.0.1')
+  await once(holder, 'listening')
+  const { port } = holder.address() as { port: number }
+  const args = ['server', '--bind-addr', '127.0.0.1', '--bind-port', `${port}`]
+  const { code, stderr } = await runPetrel(t, args, { home: testFolder(t).path })
+  t.is(code, 1, stderr)
+  t.regex(stderr, new RegExp(`${port}`))
+  t.notRegex(stderr, /^petrel: +at /m)
+  holder.close()
+})
+
+test.serial('SIGHUP takes a new configuration whole, or keeps the old one and says why', async (t) => {
   const folder = testFolder(t)
   const token = (await runPetrel(t, ['token'], { home: folder.path })).stdout.trim()
   const config = folder.write('server.yaml', `bind_addr: 127.0.0.1\nbind_port: 0\nauth_token: ${token}\n`)

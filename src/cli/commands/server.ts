@@ -92,6 +92,9 @@ async function runServer(flags: ServerFlags): Promise<void> {
     reloadServer(server, log, async () => {
       const now = load(flags)
       setLevel(now.log.level)
+      if (now.bind.host !== settings.bind.host || now.bind.port !== settings.bind.port) {
+        log.warn('bind_addr and bind_port stay as they are until the next start')
+      }
       return options(now, await serverIdentity(now, folders))
     })
   process.on('SIGHUP', reload)

@@ -2,7 +2,7 @@ import test from 'ava'
 import { testFolder } from '../../config/folder.js'
 import { runPetrel, startPetrel } from '../petrel.js'
 
-test('demo --check carries everything over every transport, and says so line by line', async (t) => {
+test.serial('demo --check carries everything over every transport, and says so line by line', async (t) => {
   const run = await runPetrel(t, ['demo', '--check', '--rtt', '20'], { home: testFolder(t).path })
   t.is(run.code, 0, run.stdout + run.stderr)
   const transports = [...run.stdout.matchAll(/^over (\w+),/gm)].map(([, name]) => name)
@@ -12,7 +12,7 @@ test('demo --check carries everything over every transport, and says so line by 
   t.regex(run.stdout, /\nall came through\n$/)
 })
 
-test('demo --check without the addon checks tls and says what is missing', async (t) => {
+test.serial('demo --check without the addon checks tls and says what is missing', async (t) => {
   const start = { home: testFolder(t).path, env: { PETREL_NATIVE: 'off' } }
   const run = await runPetrel(t, ['demo', '--check', '--rtt', '0'], start)
   t.is(run.code, 0, run.stdout + run.stderr)
@@ -20,14 +20,14 @@ test('demo --check without the addon checks tls and says what is missing', async
   t.notRegex(run.stdout, /^over quic/m)
 })
 
-test('demo with a transport that is not there ends with code 6', async (t) => {
+test.serial('demo with a transport that is not there ends with code 6', async (t) => {
   const start = { home: testFolder(t).path, env: { PETREL_NATIVE: 'off' } }
   const run = await runPetrel(t, ['demo', '--check', '--transport', 'quic'], start)
   t.is(run.code, 6)
   t.regex(run.stderr, /use the transport tls/)
 })
 
-test('demo stays, shows addresses and a status line, and ends in good order on Ctrl-C', async (t) => {
+test.serial('demo stays, shows addresses and a status line, and ends in good order on Ctrl-C', async (t) => {
   const demo = startPetrel(t, ['demo', '--transport', 'tls', '--rtt', '10'], { home: testFolder(t).path })
   const [, address] = await demo.said('stdout', /web site {2}(http:\S+)/)
   await demo.said('stdout', /^tls: rtt .* streams$/m)
@@ -38,7 +38,7 @@ test('demo stays, shows addresses and a status line, and ends in good order on C
   t.is(code, 0, stderr)
 })
 
-test('flags that are out of range are refused', async (t) => {
+test.serial('flags that are out of range are refused', async (t) => {
   for (const flags of [
     ['--rtt', '-1'],
     ['--loss', '51'],
