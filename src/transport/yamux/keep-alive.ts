@@ -9,6 +9,8 @@ export interface KeepAliveTimes {
   readonly silenceMs: number
 }
 
+const recentSamples = 8
+
 export class KeepAlive {
   rttMs: number | undefined
   minRttMs: number | undefined
@@ -19,12 +21,18 @@ export class KeepAlive {
   #due = true // the first one measures the round trip
   #askedMs: number | undefined
   #sentMs = 0
+  readonly #recentMs: number[] = []
 
   constructor(nowMs: number, times: KeepAliveTimes = limits.yamux) {
     this.#times = times
     this.#heardMs = nowMs
     this.#askedMs = nowMs
     this.#nextAskMs = nowMs + times.keepAliveMs
+  }
+
+  /** The least of the last round trips: of the path as it is now, without what our own queues add. */
+  get pathRttMs(): number | undefined {
+    return this.#recentMs.length === 0 ? undefined : Math.min(...this.#recentMs)
   }
 
   heard(nowMs: number): void {
@@ -70,5 +78,6 @@ export class KeepAlive {
     this.#askedMs = undefined
     this.rttMs = nowMs - this.#sentMs
     this.minRttMs = Math.min(this.rttMs, this.minRttMs ?? this.rttMs)
+    if (this.#recentMs.push(this.rttMs) > recentSamples) this.#recentMs.shift()
   }
 }

@@ -428,7 +428,7 @@ export class Session {
       this.keepAlive.measure(nowMs)
       // A quarter of what is left: the streams that come later find some as well.
       const budget = (this.#limits.creditBytes - this.#windows) / 4
-      const growth = channel.window.growth(nowMs, this.keepAlive.rttMs, budget)
+      const growth = channel.window.growth(nowMs, this.keepAlive.pathRttMs, budget)
       if (growth > 0) {
         channel.window.grow(growth)
         this.#windows += growth

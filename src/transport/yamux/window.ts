@@ -19,6 +19,7 @@ export class ReceiveWindow {
   /** Where the measuring of the reader's speed began. */
   #measuredTaken = 0
   #measuredAtMs = Number.NEGATIVE_INFINITY
+  #mostUnread = 0
 
   /** Bytes that wait for the reader. */
   get unread(): number {
@@ -33,6 +34,7 @@ export class ReceiveWindow {
   /** Counts arriving bytes. false: the peer sent more than it may. */
   receive(bytes: number): boolean {
     this.received += bytes
+    if (this.unread > this.#mostUnread) this.#mostUnread = this.unread
     return this.received <= this.#limit
   }
 
@@ -56,7 +58,10 @@ export class ReceiveWindow {
     const tookMs = nowMs - this.#measuredAtMs
     this.#measuredTaken = this.taken
     this.#measuredAtMs = nowMs
-    if (rttMs === undefined || tookMs >= growthRoundTrips * rttMs || this.unread * 4 > this.bytes) return 0
+    // A reader that fell behind in between gains nothing from more: it would only wait here.
+    const keptUp = this.#mostUnread * 2 <= this.bytes
+    this.#mostUnread = this.unread
+    if (rttMs === undefined || tookMs >= growthRoundTrips * rttMs || !keptUp) return 0
     const more = Math.min(this.bytes, limits.link.streamWindowMaxBytes - this.bytes, budgetBytes)
     return more < smallestGrowthBytes ? 0 : Math.floor(more)
   }
