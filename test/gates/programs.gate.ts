@@ -9,7 +9,7 @@ overEach('ssh runs a command, scp of 200 MB each way is whole', (t, over) => ssh
   serial: true,
 })
 
-overEach('iperf3 up, down and 8 parallel, 10 s each', (t, over) => iperf(t, over, 10), {
+overEach('iperf3 up, down and 8 parallel, 10 s each', (t, over) => iperf(t, over, { seconds: 10 }), {
   programs: ['iperf3'],
   serial: true,
 })
