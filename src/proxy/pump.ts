@@ -5,6 +5,7 @@ import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import { StreamReset } from '../base/errors.js'
 import type { Stream } from '../transport/transport.js'
+import { abortAtExit, forgetAtExit } from './at-exit.js'
 import { watchIdle } from './idle.js'
 import { abortSocket } from './socket.js'
 
@@ -47,9 +48,11 @@ export function pump(socket: Socket, stream: Stream, options: PumpOptions): Prom
     const closed = (): void => {
       if (--open > 0) return
       unwatch()
+      forgetAtExit(socket)
       options.signal?.removeEventListener('abort', onAbort)
       resolve(ended ?? { how: 'clean' })
     }
+    abortAtExit(socket)
     // One signal ends thousands of connections.
     if (options.signal) setMaxListeners(0, options.signal)
     options.signal?.addEventListener('abort', onAbort)
