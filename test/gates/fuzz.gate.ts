@@ -4,8 +4,9 @@ import { overEach } from '../support/over.js'
 import { standStrangers } from '../support/strangers.js'
 
 const seed = Number(process.env.PETREL_SEED ?? Date.now() % 100_000)
+const siege = { rounds: 4, roundMs: 15_000, seed, mostGrownBytes: 16 * 1024 * 1024 }
 
-overEach('a minute of random and mutated bytes harms nobody', (t, over) => standStrangers(t, over, 30_000, seed), {
+overEach('a minute of random and mutated bytes harms nobody', (t, over) => standStrangers(t, over, siege), {
   serial: true,
   timeoutMs: 180_000,
 })

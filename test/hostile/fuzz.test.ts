@@ -3,6 +3,8 @@
 import { overEach } from '../support/over.js'
 import { standStrangers } from '../support/strangers.js'
 
-overEach('three seconds of random and mutated bytes harm nobody', (t, over) => standStrangers(t, over, 1_500, 1), {
+const siege = { rounds: 2, roundMs: 1_500, seed: 1, mostGrownBytes: 64 * 1024 * 1024 }
+
+overEach('three seconds of random and mutated bytes harm nobody', (t, over) => standStrangers(t, over, siege), {
   serial: true,
 })

@@ -8,8 +8,19 @@ import type { Address, Transport, TransportName } from '../../src/transport/tran
 import { clientOptions, serverOptions, startServer, watchClient } from './ends.js'
 
 /** A bad link in front of a listener, of the kind that the transport runs on. */
-export function startRelay(transport: TransportName, target: Address, rttMs: number): Promise<Relay> {
-  return transport === 'tls' ? startTcpRelay({ target, rttMs }) : startUdpRelay({ target, rttMs, lossPercent: 0 })
+export function startRelay(
+  transport: TransportName,
+  target: Address,
+  rttMs: number,
+  { lossPercent = 0, seed = 1 }: Loss = {},
+): Promise<Relay> {
+  return transport === 'tls' ? startTcpRelay({ target, rttMs }) : startUdpRelay({ target, rttMs, lossPercent, seed })
+}
+
+/** Of packets in each direction; TCP relays lose nothing. */
+export interface Loss {
+  readonly lossPercent?: number
+  readonly seed?: number
 }
 
 /** From now on nothing arrives on either side, and nobody is told. What was on its way may still arrive. */
@@ -31,11 +42,11 @@ export async function startTunnel(
   t: ExecutionContext,
   over: Transport,
   proxies: readonly ClientProxy[],
-  more: { readonly rttMs?: number; readonly client?: Partial<ClientOptions> } = {},
+  more: Loss & { readonly rttMs?: number; readonly client?: Partial<ClientOptions> } = {},
 ): Promise<Tunnel> {
   const server = await startServer(await serverOptions([over]))
   t.teardown(() => server.close())
-  const relay = more.rttMs === undefined ? undefined : await startRelay(over.name, server.address, more.rttMs)
+  const relay = more.rttMs === undefined ? undefined : await startRelay(over.name, server.address, more.rttMs, more)
   t.teardown(() => relay?.close())
   const dialled = relay?.address ?? server.address
   const { client, until } = watchClient(clientOptions(dialled, over, server.pin, { proxies, ...more.client }))
