@@ -11,6 +11,8 @@ type Callback = (error?: Error | null) => void
 
 /** Chunks that one stream takes in a turn before it lets others go on. */
 const rounds = 16
+/** Bytes that one stream writes in a turn; the addon can take them as fast as they come, so nothing else would stop. */
+const turnBytes = 1024 * 1024
 
 /** An error that nobody listens for ends the stream, not the process. */
 const ignore = () => {}
@@ -32,7 +34,9 @@ export class NativeStream extends Duplex implements Stream {
   #acknowledged = 0
   #resetCode: number = StreamReset.cancelled
   #unwritten: Uint8Array[] = []
+  #writtenInTurn = 0
   #written: Callback | undefined
+  #pause: NodeJS.Immediate | undefined
 
   /** gone: called once the stream has been destroyed. */
   constructor(addon: Addon, link: number, id: number, gone: (stream: NativeStream) => void) {
@@ -126,6 +130,7 @@ export class NativeStream extends Duplex implements Stream {
 
   override _destroy(error: Error | null, callback: Callback): void {
     clearImmediate(this.#again)
+    clearImmediate(this.#pause)
     void this.acknowledged
     const whole = error === null && this.readableEnded && this.writableFinished
     if (!whole) this.#addon.reset(this.#link, this.id, this.#resetCode)
@@ -178,6 +183,16 @@ export class NativeStream extends Duplex implements Stream {
         return
       }
       this.#unwritten.shift()
+      this.#writtenInTurn += n
+    }
+    if (this.#writtenInTurn < turnBytes) this.#tellWritten()
+    else this.#pause ??= setImmediate(() => this.#tellWritten())
+  }
+
+  #tellWritten(): void {
+    if (this.#pause !== undefined) {
+      this.#pause = undefined
+      this.#writtenInTurn = 0
     }
     const written = this.#written
     this.#written = undefined

@@ -43,6 +43,8 @@ pub(crate) struct Turn {
     pub(crate) endpoint_events: Vec<EndpointEvent>,
     /// There is more to send than one turn may.
     pub(crate) again: bool,
+    /// Nothing but late packets can come.
+    pub(crate) is_closed: bool,
     /// The socket took no more; try again when it is writable.
     pub(crate) blocked: bool,
 }
@@ -55,6 +57,8 @@ pub(crate) struct Driver {
     pub(crate) listener: Option<u32>,
     pub(crate) refusal: Option<tls::Refusal>,
     pub(crate) is_connected: bool,
+    /// Told once the turn is over and what the link held, its port among it, is free.
+    pub(crate) last_word: Option<Event>,
     /// Of a listener's link until its handshake is over: where it came from.
     pub(crate) stranger: Option<SocketAddr>,
     pub(crate) deadline: Option<Instant>,
@@ -85,6 +89,7 @@ impl Driver {
             listener,
             refusal,
             is_connected: false,
+            last_word: None,
             stranger: None,
             deadline: None,
             handshake_deadline: now + HANDSHAKE,
@@ -133,6 +138,7 @@ impl Driver {
         }
         let own = if self.is_connected { self.tick } else { Some(self.handshake_deadline) };
         self.deadline = [connection.poll_timeout(), own].into_iter().flatten().min();
+        turn.is_closed = connection.is_closed();
         if connection.is_drained() {
             *guard = None;
             self.deadline = None;
@@ -239,7 +245,7 @@ impl Driver {
         }
     }
 
-    pub(crate) fn end(&self, by: ClosedBy, code: u64, reason: String) {
+    pub(crate) fn end(&mut self, by: ClosedBy, code: u64, reason: String) {
         if !self.is_connected && self.listener.is_none() {
             return self.fail(DialFailure::Refused, reason);
         }
@@ -255,16 +261,16 @@ impl Driver {
         }
         state.outgoing.clear();
         drop(state);
-        self.push(Event::Closed { link: self.link.id, closed });
+        self.last_word = Some(Event::Closed { link: self.link.id, closed });
     }
 
     /// A panic of ours: the link ends, the process does not.
-    pub(crate) fn panicked(&self) {
+    pub(crate) fn panicked(&mut self) {
         self.end(ClosedBy::Us, END_INTERNAL, "internal error: the engine panicked on this link".into());
         *lock(&self.link.connection) = None;
     }
 
-    fn lost(&self, reason: &ConnectionError) {
+    fn lost(&mut self, reason: &ConnectionError) {
         if !self.is_connected
             && let Some(text) = self.refusal.as_ref().and_then(|r| lock(r).clone())
         {

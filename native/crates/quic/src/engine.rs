@@ -213,8 +213,11 @@ impl Reactor {
             Ok(Err(error)) => format!("the engine cannot go on: {error}"),
             Err(_) => "internal error: the engine panicked".to_string(),
         };
-        for driver in self.drivers.values() {
+        for driver in self.drivers.values_mut() {
             driver.end(ClosedBy::Us, 2, reason.clone());
+            if let Some(event) = driver.last_word.take() {
+                self.handle.events.push(event);
+            }
         }
     }
 
@@ -412,21 +415,39 @@ impl Reactor {
                 again = true;
             }
         }
+        // A closed listener frees its port with its last link: nobody waits there for late packets.
+        let is_abandoned = turn.is_closed && !turn.blocked && endpoint.listener.is_some() && !endpoint.is_open;
+        let last_word = driver.last_word.take();
         if is_drained {
             self.forget(id);
+        } else if is_abandoned {
+            self.abandon(id);
         } else if again {
             self.activate(id);
         }
+        if let Some(event) = last_word {
+            self.handle.events.push(event);
+        }
     }
 
-    fn drop_after_panic(&mut self, id: u32) {
+    /// Ends a link whose connection is not drained.
+    fn abandon(&mut self, id: u32) {
         let Some(driver) = self.drivers.get(&id) else { return };
-        driver.panicked();
         let (token, handle) = (driver.endpoint, driver.handle);
         if let Some(endpoint) = self.endpoints.get_mut(&token) {
             endpoint.proto.handle_event(handle, EndpointEvent::drained());
         }
         self.forget(id);
+    }
+
+    fn drop_after_panic(&mut self, id: u32) {
+        let Some(driver) = self.drivers.get_mut(&id) else { return };
+        driver.panicked();
+        let last_word = driver.last_word.take();
+        self.abandon(id);
+        if let Some(event) = last_word {
+            self.handle.events.push(event);
+        }
     }
 
     /// The engine is done with the link.
@@ -441,6 +462,17 @@ impl Reactor {
         }
         *lock(&driver.link.connection) = None;
         self.close_if_unused(driver.endpoint);
+    }
+
+    /// Drops those links of an endpoint that have ended and only wait for late packets.
+    fn drop_closed(&mut self, token: usize) {
+        let closed = self.drivers.values().filter(|driver| {
+            driver.endpoint == token && lock(&driver.link.connection).as_ref().is_none_or(Connection::is_closed)
+        });
+        let closed: Vec<u32> = closed.map(|driver| driver.link.id).collect();
+        for id in closed {
+            self.abandon(id);
+        }
     }
 
     fn close_if_unused(&mut self, token: usize) {
@@ -467,6 +499,7 @@ impl Reactor {
             Command::Unlisten(listener) => {
                 if let Some((token, endpoint)) = self.listener(listener) {
                     endpoint.close();
+                    self.drop_closed(token);
                     self.close_if_unused(token);
                 }
             }
