@@ -20,7 +20,20 @@ overEach(
     const dig = async (first: number): Promise<void> => {
       const numbers = Array.from({ length: queries / asking }, (_, n) => first + n * asking)
       const batch = folder.write(`batch-${first}`, numbers.map((n) => `q${n}.petrel.test A\n`).join(''))
-      const args = ['@127.0.0.1', '-p', `${ports[0]}`, '+noall', '+answer', '+tries=3', '+timeout=3', '-f', batch]
+      // dig sets SO_REUSEPORT, so two that ask from one address may be given one port and take each other's answers.
+      const args = [
+        '-b',
+        `127.0.0.${2 + first}`,
+        '@127.0.0.1',
+        '-p',
+        `${ports[0]}`,
+        '+noall',
+        '+answer',
+        '+tries=3',
+        '+timeout=3',
+        '-f',
+        batch,
+      ]
       const ended = await run(t, 'dig', args, { env: { HOME: folder.path } })
       t.is(ended.code, 0, `${ended.stdout}${ended.stderr}`)
       const wanted = numbers.map((n) => `q${n}.petrel.test. 60 IN A ${addressOf(n)}`)
