@@ -38,7 +38,8 @@ function dialTls(address: Address, options: DialOptions, { times }: TlsOptions):
   if (signal?.aborted === true) return Promise.reject(dialAborted(address))
   return new Promise((resolve, reject) => {
     const socket = tls.connect(connectOptions(address, options))
-    // tls.connect drops the options of the same names (seen in Node 20.20); without TCP_NODELAY small frames wait 40 ms.
+    // tls.connect drops the options of the same names (Node 20.20), but keeps what is set before it is connected. Without
+    // TCP_NODELAY small frames wait 40 ms.
     socket.setNoDelay(true).setKeepAlive(true, limits.tls.tcpKeepAliveMs)
     const timer = setTimeout(() => fail(dialTimeout(address)), limits.link.handshakeMs)
     const onAbort = () => fail(dialAborted(address))
@@ -62,8 +63,6 @@ function dialTls(address: Address, options: DialOptions, { times }: TlsOptions):
       if (refusal !== undefined) return fail(refusal)
       done()
       socket.removeListener('error', onError)
-      // tls.connect() drops noDelay and keepAlive of its options: it makes its net.Socket without them.
-      socket.setNoDelay(true).setKeepAlive(true, limits.tls.tcpKeepAliveMs)
       resolve(
         new YamuxLink({
           ...common(socket, { verified: trust.kind !== 'unverified', pin }),
