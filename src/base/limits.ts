@@ -15,8 +15,7 @@ export const limits = {
     closeMs: 2_000,
     /** Links that a listener holds between handshake and accept; further ones are refused. */
     backlog: 64,
-    /** A stream's window: at least, and at most while few streams are open. */
-    streamWindowMinBytes: 256 * 1024,
+    /** A stream's window, at most and while few streams are open. */
     streamWindowMaxBytes: 16 * 1024 * 1024,
     /** Streams that wait to be taken from the link's iterator. */
     streamBacklog: 1024,

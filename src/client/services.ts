@@ -52,7 +52,7 @@ export class Services {
 
   async #take(stream: Stream): Promise<void> {
     const { signal } = this.#stopping
-    const header = await readStreamHeader(stream, { deadlineMs: limits.link.handshakeMs, signal })
+    const header = await readStreamHeader(stream, { deadlineMs: limits.proxy.headerMs, signal })
     if (header.proxy === '') return this.#flows.takeStream(stream)
     const service = this.#byName.get(`tcp ${header.proxy}`)
     if (!service) return stream.reset(StreamReset.unknownProxy)
