@@ -84,11 +84,9 @@ class RunningClient implements Client {
     const { signal } = this.#stopping
     try {
       this.#session = await Session.begin(this.#options, signal)
-      if (this.#session.served.every(({ refused }) => refused) && this.#session.served.length > 0) {
-        await this.#session.close()
-        return this.#session.served[0]?.refused ?? new PetrelError('internal', 'us', 'nothing to serve')
-      }
-      this.#enter({ state: 'serving', transport: this.#options.transport.name, proxies: this.#session.served })
+      const { served } = this.#session
+      if (served[0]?.refused && served.every(({ refused }) => refused)) return served[0].refused
+      this.#enter({ state: 'serving', transport: this.#options.transport.name, proxies: served })
       return await this.#session.run()
     } catch (error) {
       if (isPetrelError(error)) return error

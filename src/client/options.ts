@@ -48,7 +48,8 @@ export interface Client {
   readonly state: ClientState
   stats(): LinkStats | undefined
   /** Resolves when the client has ended for good: closed (undefined), or an error that no retry mends: auth_failed,
-   *  certificate_untrusted, superseded, config_invalid, token_invalid, native_missing, or every proxy refused. */
+   *  certificate_untrusted, superseded, config_invalid, token_invalid, native_missing, unsupported, or a refusal of
+   *  every proxy by name, port or policy. */
   readonly ended: Promise<PetrelError | undefined>
   /** Tells the server, lets visitors finish until graceMs, closes. Settles. */
   close(graceMs?: number): Promise<void>

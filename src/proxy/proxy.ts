@@ -80,7 +80,7 @@ export interface ServeOptions {
 /** What an operator should see; never called per packet. */
 export type LogLine = (level: 'debug' | 'info' | 'warn', message: string, fields?: object) => void
 
-/** UDP flows of one link, both ways; the server opens them, the client is told by `onFlow` (see flows.ts). */
+/** UDP flows of one link, both ways, as the server sees them: it alone opens them (see LocalFlows for the client). */
 export interface Flows {
   /** Opens a flow; its first payload carries the opening, so nothing is sent here. */
   open(proxy: string, visitor: Address, events: FlowEvents): Flow

@@ -79,7 +79,8 @@ export class Session implements Holder {
     await this.end(LinkEnd.superseded, 'superseded by a newer link of the same client', limits.control.lastWordMs)
   }
 
-  /** What a reload no longer allows: closed at once. isAllowedClient false: the client is told to stop. */
+  /** Ends the session if the new configuration does not allow it. client: its entry there; undefined: it has none, and
+   *  is told to stop for good. */
   async enforce(client: AllowedClient | undefined): Promise<void> {
     if (client && this.#proxies.areAllowed(client, this.#options())) {
       this.client = client
