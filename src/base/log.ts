@@ -6,6 +6,7 @@ import { limits } from './limits.js'
 
 export type Log = Pick<Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error'> & { child(bindings: object): Log }
 
+/** One line of a log; never called per packet. */
 export type Line = (level: 'debug' | 'info' | 'warn', message: string, fields?: object) => void
 
 /** The same log as one function, for floors that say little. */

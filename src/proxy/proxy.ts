@@ -1,15 +1,15 @@
-// What a proxy is: types only. One file a type (tcp.ts, udp.ts) holds both halves: `expose` on the server,
-// `serve` on the client. Neither knows a socket of the other side, a transport or a file.
+// What a proxy is: types only. Each has two halves: `expose` on the server (tcp.ts, udp.ts), and on the client `serve`
+// (tcp.ts) or `serveFlows` (serve-flows.ts). Neither knows a socket of the other side, a transport or a file.
 
+import type { Line } from '../base/log.js'
 import type { Address, Stream } from '../transport/transport.js'
 import type { StreamHeader } from '../wire/headers.js'
+import type { ProxyKind, RegisterOptions } from '../wire/messages.js'
 
-export type { StreamHeader }
+export type { ProxyKind, StreamHeader }
 
-export type ProxyKind = 'tcp' | 'udp'
-
-/** What the client asks the server to open; travels in `register`. Fields left out take the server's defaults. */
-export interface ProxySpec {
+/** What the client asks the server to open; travels in `register`. */
+export interface ProxySpec extends RegisterOptions {
   readonly type: ProxyKind
   /** 1 to 64 characters of [a-zA-Z0-9._-]; unique in a session and on the server. */
   readonly name: string
@@ -17,17 +17,6 @@ export interface ProxySpec {
   readonly remotePort: number
   /** For logs and status only: the server never dials it. */
   readonly localPort: number
-  /** The public side's address, for instance 127.0.0.1; else the server's own bind address. */
-  readonly bindAddress?: string
-  /** CIDR ranges or addresses of visitors. deny wins; with an allow list everybody else is denied. */
-  readonly allow?: readonly string[]
-  readonly deny?: readonly string[]
-  /** Visitors (tcp: connections, udp: flows) at once; the server's own cap holds as well. */
-  readonly maxConnections?: number
-  /** A connection or flow on which nothing moved for so long is ended. */
-  readonly idleTimeoutMs?: number
-  /** tcp: TCP_NODELAY on visitors' sockets; default true. */
-  readonly noDelay?: boolean
 }
 
 /** Where the client takes a proxy's visitors. */
@@ -74,11 +63,8 @@ export interface ServeOptions {
   readonly service: Service
   /** Ends the connection at once. */
   readonly signal?: AbortSignal
-  readonly log: LogLine
+  readonly log: Line
 }
-
-/** What an operator should see; never called per packet. */
-export type LogLine = (level: 'debug' | 'info' | 'warn', message: string, fields?: object) => void
 
 /** UDP flows of one link, both ways, as the server sees them: it alone opens them (see LocalFlows for the client). */
 export interface Flows {
@@ -111,7 +97,7 @@ export interface PublicSide {
   /** The port to open, chosen by the registry: never 0 unless any free port of the system will do (tests). */
   readonly port: number
   readonly limits: PublicLimits
-  readonly log: LogLine
+  readonly log: Line
 }
 
 export interface PublicLimits {

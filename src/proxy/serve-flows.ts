@@ -1,10 +1,11 @@
 // The client's end of a link's flows: takes those that the server opens to their services.
 
+import type { Line } from '../base/log.js'
 import type { Link, Stream } from '../transport/transport.js'
 import { type Carrier, flowCounters } from './carrier.js'
 import { DatagramCarrier } from './datagram-carrier.js'
 import { type AcceptFlow, FlowTable } from './flow-table.js'
-import type { Counters, LocalFlows, LogLine, Service } from './proxy.js'
+import type { Counters, LocalFlows, Service } from './proxy.js'
 import { ServiceFlow } from './service-flow.js'
 import { StreamCarrier } from './stream-carrier.js'
 
@@ -12,7 +13,7 @@ export interface ServeFlowsOptions {
   readonly link: Pick<Link, 'datagrams' | 'closed'>
   /** The service of a udp proxy of this session; undefined refuses the flow. */
   lookup(proxy: string): Service | undefined
-  readonly log: LogLine
+  readonly log: Line
 }
 
 /** From then on it is the one reader of the link's datagrams. Ends by itself with the link. */

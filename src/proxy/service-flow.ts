@@ -5,15 +5,16 @@ import { lookup } from 'node:dns'
 import { isIPv6 } from 'node:net'
 import { hostPort } from '../base/ip.js'
 import { limits } from '../base/limits.js'
+import type { Line } from '../base/log.js'
 import { watchIdle } from './idle.js'
-import type { Flow, FlowEvents, LogLine, Service } from './proxy.js'
+import type { Flow, FlowEvents, Service } from './proxy.js'
 import { askBuffers, canSend, udpSocket } from './udp-socket.js'
 
 export interface ServiceFlowOptions {
   readonly service: Service
   readonly flow: Flow
   readonly counters: ServiceCounters
-  readonly log: LogLine
+  readonly log: Line
   /** Called once, when nothing is left of it. */
   onGone(): void
 }

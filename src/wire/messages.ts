@@ -26,22 +26,30 @@ export interface Hello {
   readonly token: { readonly id: Uint8Array; readonly proof: Uint8Array } | undefined
 }
 
-/** Asks for one proxy. Options are ProxySpec's; those left out are not sent. */
+export type ProxyKind = 'tcp' | 'udp'
+
+/** Asks for one proxy. Options that are left out are not sent. */
 export interface Register {
   readonly type: 'register'
-  readonly proxy: 'tcp' | 'udp'
+  readonly proxy: ProxyKind
   readonly name: string
   readonly remotePort: number
   readonly localPort: number
   readonly options: RegisterOptions
 }
 
+/** What a client may ask of the public side; those left out take the server's defaults. */
 export interface RegisterOptions {
+  /** The public side's address, for instance 127.0.0.1; else the server's own bind address. */
   readonly bindAddress?: string
+  /** CIDR ranges or addresses of visitors. deny wins; with an allow list everybody else is denied. */
   readonly allow?: readonly string[]
   readonly deny?: readonly string[]
+  /** Visitors (tcp: connections, udp: flows) at once; the server's own cap holds as well. */
   readonly maxConnections?: number
+  /** A connection or flow on which nothing moved for so long is ended. */
   readonly idleTimeoutMs?: number
+  /** tcp: TCP_NODELAY on visitors' sockets; default true. */
   readonly noDelay?: boolean
 }
 

@@ -5,8 +5,9 @@ import { once } from 'node:events'
 import type { ExecutionContext } from 'ava'
 import { StreamReset } from '../../src/base/errors.js'
 import { limits } from '../../src/base/limits.js'
+import type { Line } from '../../src/base/log.js'
 import { makeOpener, readStreamHeader, serve, serveFlows } from '../../src/proxy/index.js'
-import type { LinkOpener, LocalFlows, LogLine, Service } from '../../src/proxy/proxy.js'
+import type { LinkOpener, LocalFlows, Service } from '../../src/proxy/proxy.js'
 import { memoryTransport } from '../../src/transport/memory.js'
 import type { Link, Stream, Transport } from '../../src/transport/transport.js'
 import { makeCredentials } from './credentials.js'
@@ -23,7 +24,7 @@ export interface LinkTunnelOptions {
   /** As a transport that has none. */
   readonly withoutDatagrams?: boolean
   readonly service: (proxy: string) => Service | undefined
-  readonly log?: LogLine
+  readonly log?: Line
 }
 
 /** Ends with the test. */
@@ -61,7 +62,7 @@ function plain(link: Link, { withoutDatagrams }: LinkTunnelOptions): Link {
   })
 }
 
-async function dispatch(link: Link, flows: LocalFlows, find: (proxy: string) => Service | undefined, log: LogLine) {
+async function dispatch(link: Link, flows: LocalFlows, find: (proxy: string) => Service | undefined, log: Line) {
   for await (const stream of link) void take(stream)
   async function take(stream: Stream): Promise<void> {
     const header = await readStreamHeader(stream, { deadlineMs: 5_000 }).catch(() => undefined)

@@ -2,8 +2,9 @@
 // once, as a client would.
 
 import { limits } from '../../src/base/limits.js'
+import type { Line } from '../../src/base/log.js'
 import { readStreamHeader } from '../../src/proxy/headers.js'
-import type { LogLine, PublicSide, Service, StreamHeader, StreamOpener } from '../../src/proxy/proxy.js'
+import type { PublicSide, Service, StreamHeader, StreamOpener } from '../../src/proxy/proxy.js'
 import { encodeHeader } from '../../src/wire/headers.js'
 import { type MemoryStream, streamPair } from './streams.js'
 
@@ -30,7 +31,7 @@ export function memoryOpener(take: TakeStream, windowBytes?: number): StreamOpen
   }
 }
 
-export const silent: LogLine = () => {}
+export const silent: Line = () => {}
 
 /** A public side on loopback with a free port. */
 export function publicSide(more: Partial<PublicSide['limits']> = {}, log = silent): PublicSide {
