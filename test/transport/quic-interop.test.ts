@@ -58,9 +58,12 @@ interface WebPair {
 async function exchange({ readable, writable }: WebPair, bytes: Uint8Array): Promise<Buffer> {
   const writing = (async () => {
     const writer = writable.getWriter()
+    writer.closed.catch(() => {})
     for (let at = 0; at < bytes.length; at += 16_384) await writer.write(bytes.subarray(at, at + 16_384))
     await writer.close()
   })()
+  // Reading may fail first; both are awaited below.
+  writing.catch(() => {})
   const pieces: Uint8Array[] = []
   for await (const piece of readable as unknown as AsyncIterable<Uint8Array>) pieces.push(Buffer.from(piece))
   await writing
@@ -142,3 +145,41 @@ needsBoth('a quiche server: handshake, its echo of 1 MiB, half-close, reset', as
   t.is(String(await collect(next)), 'still alive')
   await link.close()
 })
+
+for (const [what, enableDgram] of [
+  ['without credit is held to the 64 KiB of a stranger', [false, 0, 0]],
+  ['that speaks credit and sends beyond it is reset', [true, 16, 16]],
+] as const) {
+  needsBoth(`a peer ${what}, and its link lives on`, async (t) => {
+    const listener = await quicTransport().listen(
+      { host: '127.0.0.1', port: 0 },
+      { credentials: await makeCredentials() },
+    )
+    t.teardown(() => listener.close())
+    const accepting = listener[Symbol.asyncIterator]().next()
+    const client = await peer.QUICClient.createQUICClient({
+      host: '127.0.0.1',
+      port: listener.address.port,
+      localHost: '127.0.0.1',
+      crypto: { ops: { randomBytes } },
+      config: { ...config, verifyPeer: false, enableDgram: [...enableDgram] },
+      logger,
+    })
+    const link = (await accepting).value as Link
+    const greedy = exchange(client.connection.newStream() as unknown as WebPair, pattern(300_000))
+    greedy.catch(() => {})
+    const streams = link[Symbol.asyncIterator]()
+    const stream = (await streams.next()).value as Stream
+    // Nobody reads until the engine has refused it.
+    if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve))
+    t.like(stream.errored as Error, { code: 'limit_exceeded', source: 'peer' })
+    await t.throwsAsync(greedy)
+
+    const modest = exchange(client.connection.newStream() as unknown as WebPair, Buffer.from('modest'))
+    const second = (await streams.next()).value as Stream
+    second.end(await collect(second))
+    t.is(String(await modest), 'modest')
+    await client.destroy({ force: true })
+    await link.closed
+  })
+}

@@ -316,7 +316,7 @@ impl Driver {
         let state = &mut *guard;
         // A peer without credit may fill what the link may hold, and is reset beyond that.
         let plain = (!state.speaks_credit()).then(|| {
-            let held: u64 = state.streams.values().map(|s| s.received.available()).sum();
+            let held: u64 = state.streams.values().map(|s| s.received.unread()).sum();
             state.limits.credit_bytes.saturating_sub(held).min(state.limits.window_bytes)
         });
         let Some(s) = state.streams.get_mut(&number(id)) else { return };

@@ -44,6 +44,11 @@ impl Reassembly {
         self.contiguous - self.taken
     }
 
+    /// Bytes that are here and unread, those behind holes among them.
+    pub fn unread(&self) -> u64 {
+        self.available() + self.islands.iter().map(|(start, end)| end - start).sum::<u64>()
+    }
+
     /// Bytes since the start that are here or were read, up to the first hole.
     pub fn contiguous(&self) -> u64 {
         self.contiguous
@@ -234,6 +239,8 @@ mod tests {
         }
         assert_eq!(r.islands, BTreeMap::from([(10, 40)]));
         r.insert(0, &piece(0, 10), 100).expect("in credit");
-        assert_eq!((r.available(), r.islands.len()), (40, 0));
+        assert_eq!((r.available(), r.unread(), r.islands.len()), (40, 40, 0));
+        r.insert(50, &piece(50, 60), 100).expect("in credit");
+        assert_eq!((r.available(), r.unread()), (40, 50));
     }
 }
