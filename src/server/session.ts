@@ -28,6 +28,7 @@ export class Session implements Holder {
   readonly #proxies: SessionProxies
   readonly #since = new Date()
   readonly #registrations: number[] = []
+  #isDraining = false
   #ending: Promise<void> | undefined
 
   /** options: those in force, which a reload changes. */
@@ -130,8 +131,15 @@ export class Session implements Holder {
     if (message.type === 'heartbeat') channel.send({ type: 'heartbeatReply' })
     else if (message.type === 'heartbeatReply') heartbeat.replied()
     else if (message.type === 'register') await this.#register(message)
-    else if (message.type === 'drain') void this.#proxies.drain(AbortSignal.timeout(limits.drainMs))
+    else if (message.type === 'drain') this.#drainForClient()
     else throw new PetrelError('protocol_violation', 'peer', `a client does not send ${message.type}`)
+  }
+
+  /** Once: each further word would cost a timer and promises for every proxy. */
+  #drainForClient(): void {
+    if (this.#isDraining) return
+    this.#isDraining = true
+    void this.#proxies.drain(AbortSignal.timeout(limits.drainMs))
   }
 
   async #register(message: Register): Promise<void> {
