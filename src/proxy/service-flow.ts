@@ -42,7 +42,8 @@ export class ServiceFlow implements FlowEvents {
       () => this.moved,
       () => this.end(),
     )
-    lookup(service.host, (error, address) => {
+    // UDP cannot try a second address as TCP does, and what listens on "localhost" listens on IPv4 mostly.
+    lookup(service.host, { order: 'ipv4first' }, (error, address) => {
       if (error !== null) this.fail(error)
       else if (this.isEnded) options.onGone()
       else this.connect(address)

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 import { PetrelError } from '../../src/base/errors.js'
 import { limits } from '../../src/base/limits.js'
@@ -219,6 +220,23 @@ for (const { over, withoutDatagrams } of carriers) {
     await eventually(() => exposure.counters.refusedNoFlow === 1)
   })
 }
+
+test('close of both halves settles with no descriptor left', async (t) => {
+  const { port, exposure, flows, service } = await setting(t, { service: { host: 'localhost' } })
+  const open = (): number => readdirSync('/proc/self/fd').length
+  const before = open()
+  const visitors = await Promise.all(Array.from({ length: 30 }, () => udpPeer()))
+  const all = received(service.socket, visitors.length)
+  for (const { socket } of visitors) socket.send('x', port, '127.0.0.1')
+  await all
+  t.is(flows.active, visitors.length)
+  await Promise.all(visitors.map((visitor) => visitor.close()))
+  await exposure.close()
+  await flows.close()
+  t.is(exposure.active + flows.active, 0)
+  // The public socket was open before.
+  t.true(open() < before, `${open()} open, ${before} before`)
+})
 
 /** Waits for a state that no event tells of; ava's timeout is the deadline. */
 async function eventually(holds: () => boolean): Promise<void> {
