@@ -1,12 +1,11 @@
 // A petrel server: listeners for every transport on one port, the door behind them, and its sessions.
 
-import { X509Certificate } from 'node:crypto'
 import { Admission } from '../base/admission.js'
 import { pause, within } from '../base/deadline.js'
 import { isPetrelError, LinkEnd, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { type Line, lineOf, sparingly } from '../base/log.js'
-import { spkiPin } from '../base/pin.js'
+import { pemPin } from '../base/pin.js'
 import type { ControlChannel } from '../control/channel.js'
 import { controlStream, type Newcomer, receiveHello } from '../control/handshake.js'
 import { Directory } from '../control/policy.js'
@@ -47,7 +46,7 @@ class RunningServer implements Server {
   }
 
   get pin(): Uint8Array {
-    return spkiPin(new X509Certificate(this.#options.credentials.certificate))
+    return pemPin(this.#options.credentials.certificate)
   }
 
   sessions(): readonly SessionStatus[] {

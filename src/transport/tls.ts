@@ -6,9 +6,10 @@ import * as tls from 'node:tls'
 import { Admission } from '../base/admission.js'
 import { LinkEnd, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
+import { spkiPin } from '../base/pin.js'
 import { AsyncQueue } from '../base/queue.js'
 import { formatAddress } from './address.js'
-import { leafOf, pinOf, samePin } from './certificate.js'
+import { leafOf, samePin } from './certificate.js'
 import { systemRoots } from './roots.js'
 import { dialFailure, listenFailure } from './tls-errors.js'
 import type { Address, Credentials, DialOptions, Link, Listener, ListenOptions, Peer, Transport } from './transport.js'
@@ -129,7 +130,7 @@ const dialTimeout = (address: Address) =>
 /** Call once a connection: Node 20 takes the certificate out of its chain. */
 function peerPin(socket: tls.TLSSocket): Uint8Array | undefined {
   const certificate = socket.getPeerX509Certificate()
-  return certificate === undefined ? undefined : pinOf(certificate)
+  return certificate === undefined ? undefined : spkiPin(certificate)
 }
 
 /** IPv4 addresses that came through an IPv6 socket are written as what they are. */

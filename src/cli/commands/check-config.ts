@@ -1,10 +1,9 @@
 // `petrel check-config FILE`: everything that a start would say of a file, without starting.
 
-import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { parse } from 'yaml'
-import { spkiPin } from '../../base/pin.js'
+import { pemPin } from '../../base/pin.js'
 import { clientSchema } from '../../config/client-schema.js'
 import { keysAt } from '../../config/schema.js'
 import { loadServer } from '../../config/server.js'
@@ -34,7 +33,7 @@ function check(file: string, side: string): void {
       `${file}: a client of ${formatAddress(settings.server)} with ${settings.proxies.length} proxies, in order`,
     )
     if (settings.credentials === undefined) return
-    const pin = spkiPin(new X509Certificate(settings.credentials.certificate)).toString('base64url')
+    const pin = pemPin(settings.credentials.certificate).toString('base64url')
     console.log(`certificate_pin for allowed_clients of the server: ${pin}`)
   } else {
     console.log(

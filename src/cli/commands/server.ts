@@ -1,11 +1,10 @@
 // `petrel server`: loads, makes what is missing, listens, and stays.
 
-import { X509Certificate } from 'node:crypto'
 import type { Command } from 'commander'
 import { PetrelError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
-import { spkiPin } from '../../base/pin.js'
+import { pemPin } from '../../base/pin.js'
 import { formatJoin } from '../../config/join-string.js'
 import type { FlagValue } from '../../config/read.js'
 import { loadServer, type ServerSettings } from '../../config/server.js'
@@ -145,7 +144,7 @@ function printJoin(settings: ServerSettings, { clients, credentials }: Identity,
   }
   const { host, hint } = publicHost(settings)
   const server: Address = { host, port }
-  console.log(formatJoin({ server, token, pin: spkiPin(new X509Certificate(credentials.certificate)) }))
+  console.log(formatJoin({ server, token, pin: pemPin(credentials.certificate) }))
   console.error('\nThis join string is a secret: it lets a client in. On the client, run `petrel join` and paste it.')
   if (hint !== undefined) console.error(hint)
 }

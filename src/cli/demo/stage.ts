@@ -1,9 +1,9 @@
 // Everything that the demo runs, in one process: services, a server, and for each transport a bad link and a client.
 
-import { randomBytes, X509Certificate } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { defaults, limits } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
-import { spkiPin } from '../../base/pin.js'
+import { pemPin } from '../../base/pin.js'
 import { makeToken } from '../../base/token.js'
 import { startClient } from '../../client/client.js'
 import type { Client, ClientProxy, ServedProxy } from '../../client/options.js'
@@ -81,7 +81,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
           startClient({
             server: relay.address,
             transport,
-            trust: { kind: 'pin', pin: spkiPin(new X509Certificate(credentials.certificate)) },
+            trust: { kind: 'pin', pin: pemPin(credentials.certificate) },
             token,
             installId: randomBytes(16),
             proxies: proxies(services, transport.name),
