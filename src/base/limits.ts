@@ -11,6 +11,8 @@ export const limits = {
     authenticated: { streams: 4096, creditBytes: 96 * 1024 * 1024, datagramBytes: 1024 * 1024 },
     /** From the first packet to an authenticated session; as long as slow satellite handshakes need. */
     handshakeMs: 10_000,
+    /** Waits for one address of a name before the next is tried; longer than a satellite's round trip. */
+    addressAttemptMs: 2_000,
     /** How long close() waits for the peer before it lets go. */
     closeMs: 2_000,
     /** Links that a listener holds between handshake and accept; further ones are refused. */
@@ -51,8 +53,6 @@ export const limits = {
   tls: {
     /** Connections that have not yet proved who they are: in all, and from one /24 (IPv4) or /64 (IPv6). */
     strangers: { total: 1024, perNetwork: 128 },
-    /** Waits for one address of a name before the next is tried; longer than a satellite's round trip. */
-    addressAttemptMs: 2_000,
     /** TCP's own keep-alive, for NATs that forget idle connections. */
     tcpKeepAliveMs: 15_000,
   },

@@ -2,6 +2,7 @@
 
 import { isIPv6 } from 'node:net'
 import { PetrelError } from '../base/errors.js'
+import { hostPort } from '../base/ip.js'
 import type { Address } from './transport.js'
 
 /** Reads "host", "host:port", "[v6]:port" or a bare IPv6 address. Throws config_invalid. */
@@ -16,5 +17,4 @@ export function parseAddress(text: string, defaultPort: number): Address {
   return { host, port }
 }
 
-export const formatAddress = ({ host, port }: Address): string =>
-  isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
+export const formatAddress = ({ host, port }: Address): string => hostPort(host, port)

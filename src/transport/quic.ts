@@ -39,7 +39,7 @@ async function dial(address: Address, options: DialOptions, times: SilenceTimes)
   let failure: unknown
   for (const [index, host] of hosts.entries()) {
     const isLast = index === hosts.length - 1
-    const timeoutMs = isLast ? limits.link.handshakeMs : limits.tls.addressAttemptMs
+    const timeoutMs = isLast ? limits.link.handshakeMs : limits.link.addressAttemptMs
     try {
       return await dialOne(engine, { address, host, options, times, timeoutMs })
     } catch (error) {

@@ -5,6 +5,7 @@ import { createServer, isIP, type Server, type Socket } from 'node:net'
 import * as tls from 'node:tls'
 import { Admission } from '../base/admission.js'
 import { LinkEnd, PetrelError } from '../base/errors.js'
+import { plainAddress } from '../base/ip.js'
 import { limits } from '../base/limits.js'
 import { spkiPin } from '../base/pin.js'
 import { AsyncQueue } from '../base/queue.js'
@@ -91,7 +92,7 @@ function connectOptions(address: Address, { trust, credentials, serverName }: Di
       tls.checkServerIdentity(name, certificate),
     rejectUnauthorized: checked,
     autoSelectFamily: true,
-    autoSelectFamilyAttemptTimeout: limits.tls.addressAttemptMs,
+    autoSelectFamilyAttemptTimeout: limits.link.addressAttemptMs,
     ...(trust.kind === 'ca' ? { ca: trust.certificates } : {}),
     ...(trust.kind === 'system' ? { ca: systemRoots() } : {}),
     ...(credentials === undefined ? {} : { cert: credentials.certificate, key: credentials.privateKey }),
@@ -133,11 +134,8 @@ function peerPin(socket: tls.TLSSocket): Uint8Array | undefined {
   return certificate === undefined ? undefined : spkiPin(certificate)
 }
 
-/** IPv4 addresses that came through an IPv6 socket are written as what they are. */
-const plainHost = (host: string): string => host.replace(/^::ffff:(?=\d+\.)/i, '')
-
 const remoteOf = (socket: Socket): Address => ({
-  host: plainHost(socket.remoteAddress ?? ''),
+  host: plainAddress(socket.remoteAddress ?? ''),
   port: socket.remotePort ?? 0,
 })
 
