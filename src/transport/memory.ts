@@ -3,11 +3,12 @@
 
 import { hkdfSync, randomBytes, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
-import { LinkEnd, PetrelError } from '../base/errors.js'
+import { PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
-import { AsyncQueue } from '../base/queue.js'
 import { formatAddress } from './address.js'
+import { Backlog } from './backlog.js'
 import { credentialsPin, leafOf, samePin } from './certificate.js'
+import { dialAborted } from './errors.js'
 import { carrierPair } from './memory-carrier.js'
 import { MemoryDatagrams } from './memory-datagrams.js'
 import type { Address, Credentials, DialOptions, Link, Listener, ListenOptions, Transport } from './transport.js'
@@ -38,14 +39,14 @@ export function memoryTransport(options: MemoryOptions = {}): Transport {
   return {
     name: 'memory',
     dial: (address, dial) => dialMemory(address, dial, options),
-    listen: async (address, listen) => MemoryListener.start(address, listen, options),
+    listen: async (address, listen) => MemoryListener.start(address, listen),
   }
 }
 
 async function dialMemory(address: Address, options: DialOptions, more: MemoryOptions): Promise<Link> {
   const where = formatAddress(address)
   if (options.signal?.aborted === true) {
-    throw new PetrelError('aborted', 'us', `dialling ${where} was given up by the caller`)
+    throw dialAborted(address)
   }
   const listener = listeners.get(where)
   if (listener === undefined) {
@@ -116,9 +117,9 @@ function check(shown: Credentials, { trust, serverName }: DialOptions, where: st
 class MemoryListener implements Listener {
   readonly address: Address
   credentials: Credentials
-  readonly #links = new AsyncQueue<Link>(limits.link.backlog)
+  readonly #links = new Backlog()
 
-  static start(asked: Address, options: ListenOptions, _more: MemoryOptions): MemoryListener {
+  static start(asked: Address, options: ListenOptions): MemoryListener {
     leafOf(options.credentials)
     const address = asked.port === 0 ? { host: asked.host, port: nextPort++ } : asked
     const key = formatAddress(address)
@@ -145,12 +146,12 @@ class MemoryListener implements Listener {
   }
 
   offer(link: Link): void {
-    if (!this.#links.push(link)) void link.close({ code: LinkEnd.limit, reason: 'too many links wait to be accepted' })
+    this.#links.add(link)
   }
 
   close(): Promise<void> {
     listeners.delete(formatAddress(this.address))
-    for (const link of this.#links.end()) void link.close({ code: LinkEnd.refused, reason: 'the listener closed' })
+    this.#links.end()
     return Promise.resolve()
   }
 }

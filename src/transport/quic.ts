@@ -4,9 +4,10 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { LinkEnd, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
-import { AsyncQueue } from '../base/queue.js'
 import { formatAddress } from './address.js'
+import { Backlog } from './backlog.js'
 import { leafOf } from './certificate.js'
+import { dialAborted, listenAborted } from './errors.js'
 import { addonError } from './native/binding.js'
 import { type Engine, type LinkSink, sharedEngine } from './native/engine.js'
 import { addonLimits, type SilenceTimes } from './native/limits.js'
@@ -154,9 +155,6 @@ function dialFailure(where: string, code: number, reason: string): PetrelError {
 
 const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true
 
-const dialAborted = (address: Address) =>
-  new PetrelError('aborted', 'us', `dialling ${formatAddress(address)} was given up by the caller`)
-
 const dialTimeout = (address: Address) =>
   new PetrelError(
     'timeout',
@@ -170,14 +168,14 @@ class QuicListener implements Listener {
   readonly address: Address
   readonly #engine: Engine
   readonly #id: number
-  readonly #links = new AsyncQueue<Link>(limits.link.backlog)
+  readonly #links = new Backlog()
   #closed: Promise<void> | undefined
   #settleClosed = () => {}
 
   static async start(address: Address, options: ListenOptions, times: SilenceTimes): Promise<QuicListener> {
     const engine = sharedEngine()
     if (options.signal?.aborted === true) {
-      throw new PetrelError('aborted', 'us', `listening on ${formatAddress(address)} was given up by the caller`)
+      throw listenAborted(address)
     }
     leafOf(options.credentials)
     const [host] = await resolve(address)
@@ -222,7 +220,7 @@ class QuicListener implements Listener {
     this.#closed ??= new Promise((resolve) => {
       this.#settleClosed = resolve
       this.#engine.addon.unlisten(this.#id)
-      for (const link of this.#links.end()) void link.close({ code: LinkEnd.refused, reason: 'the listener closed' })
+      this.#links.end()
     })
     return this.#closed
   }
@@ -237,6 +235,6 @@ class QuicListener implements Listener {
     const engine = this.#engine
     const remote = engine.addon.remote(id) ?? { host: '', port: 0 }
     const link = new NativeLink({ engine, id, role: 'listener', transport: 'quic', remote, verified: false })
-    if (!this.#links.push(link)) void link.close({ code: LinkEnd.limit, reason: 'too many links wait to be accepted' })
+    this.#links.add(link)
   }
 }

@@ -4,13 +4,14 @@
 import { createServer, isIP, type Server, type Socket } from 'node:net'
 import * as tls from 'node:tls'
 import { Admission } from '../base/admission.js'
-import { LinkEnd, PetrelError } from '../base/errors.js'
+import { PetrelError } from '../base/errors.js'
 import { plainAddress } from '../base/ip.js'
 import { limits } from '../base/limits.js'
 import { spkiPin } from '../base/pin.js'
-import { AsyncQueue } from '../base/queue.js'
 import { formatAddress } from './address.js'
+import { Backlog } from './backlog.js'
 import { leafOf, samePin } from './certificate.js'
+import { dialAborted, listenAborted, noMoreKeys } from './errors.js'
 import { systemRoots } from './roots.js'
 import { dialFailure, listenFailure } from './tls-errors.js'
 import type { Address, Credentials, DialOptions, Link, Listener, ListenOptions, Peer, Transport } from './transport.js'
@@ -116,9 +117,6 @@ function refuse(
   return new PetrelError('certificate_untrusted', 'peer', text)
 }
 
-const dialAborted = (address: Address) =>
-  new PetrelError('aborted', 'us', `dialling ${formatAddress(address)} was given up by the caller`)
-
 const dialTimeout = (address: Address) =>
   new PetrelError(
     'timeout',
@@ -146,7 +144,7 @@ function common(socket: tls.TLSSocket, peer: Peer) {
     remote: remoteOf(socket),
     peer,
     exportKey: (label: string, context: Uint8Array, bytes: number): Uint8Array => {
-      if (socket.destroyed) throw new PetrelError('closed', 'us', 'the link has ended, it exports no more keys')
+      if (socket.destroyed) throw noMoreKeys()
       return socket.exportKeyingMaterial(bytes, label, Buffer.from(context))
     },
   }
@@ -169,7 +167,7 @@ function secureContext(credentials: Credentials): tls.SecureContextOptions {
 
 class TlsListener implements Listener {
   readonly address: Address
-  readonly #links = new AsyncQueue<Link>(limits.link.backlog)
+  readonly #links = new Backlog()
   readonly #strangers = new Admission()
   /** Connections whose handshake is under way, by the peer's address and port. */
   readonly #handshakes = new Map<string, { readonly socket: Socket; leave(): void }>()
@@ -181,7 +179,7 @@ class TlsListener implements Listener {
   static async start(address: Address, options: ListenOptions, more: TlsOptions): Promise<TlsListener> {
     const context = secureContext(options.credentials)
     if (options.signal?.aborted === true) {
-      throw new PetrelError('aborted', 'us', `listening on ${formatAddress(address)} was given up by the caller`)
+      throw listenAborted(address)
     }
     const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.tls.tcpKeepAliveMs })
     await new Promise<void>((resolve, reject) => {
@@ -221,7 +219,7 @@ class TlsListener implements Listener {
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
       for (const { socket } of this.#handshakes.values()) socket.destroy()
-      for (const link of this.#links.end()) void link.close({ code: LinkEnd.refused, reason: 'the listener closed' })
+      this.#links.end()
       // Resolves when no longer bound; its callback would wait for every link that lives on.
       this.#server.close()
       setImmediate(resolve)
@@ -264,6 +262,6 @@ class TlsListener implements Listener {
       ...(leave === undefined ? {} : { raised: leave }),
       ...(this.#options.times === undefined ? {} : { times: this.#options.times }),
     })
-    if (!this.#links.push(link)) void link.close({ code: LinkEnd.limit, reason: 'too many links wait to be accepted' })
+    this.#links.add(link)
   }
 }

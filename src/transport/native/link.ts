@@ -3,6 +3,7 @@
 import { LinkEnd, PetrelError, StreamReset } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
 import { AsyncQueue, Fifo } from '../../base/queue.js'
+import { noMoreKeys, openAborted } from '../errors.js'
 import type { Address, Link, LinkClosed, LinkLimits, LinkStats, Peer, Stream, TransportName } from '../transport.js'
 import { addonError } from './binding.js'
 import { NativeDatagrams } from './datagrams.js'
@@ -109,9 +110,7 @@ export class NativeLink implements Link, LinkSink {
   }
 
   exportKey(label: string, context: Uint8Array, bytes: number): Uint8Array {
-    if (this.#closedAs !== undefined) {
-      throw new PetrelError('closed', 'us', 'the link has ended, it exports no more keys')
-    }
+    if (this.#closedAs !== undefined) throw noMoreKeys()
     try {
       return this.#engine.addon.exportKey(this.#id, Buffer.from(label), context, bytes)
     } catch (error) {
@@ -209,5 +208,3 @@ export class NativeLink implements Link, LinkSink {
     return new PetrelError('link_lost', by, `the link ended${by === 'peer' ? ', closed by the peer' : ''}${why}`)
   }
 }
-
-const openAborted = () => new PetrelError('aborted', 'us', 'opening a stream was given up by the caller')

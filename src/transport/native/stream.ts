@@ -4,6 +4,7 @@
 import { Duplex } from 'node:stream'
 import { PetrelError, StreamReset } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
+import { resetByPeer } from '../errors.js'
 import type { Stream } from '../transport.js'
 import type { Addon } from './binding.js'
 
@@ -76,7 +77,7 @@ export class NativeStream extends Duplex implements Stream {
   onReset(code: number, byPeer: boolean): void {
     this.destroy(
       byPeer
-        ? new PetrelError('stream_reset', 'peer', `the peer reset the stream (code ${code})`, { resetCode: code })
+        ? resetByPeer(code)
         : new PetrelError('limit_exceeded', 'peer', 'the stream was reset: its peer sent more than its credit allows'),
     )
   }

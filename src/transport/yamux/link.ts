@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { LinkEnd, PetrelError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
 import { AsyncQueue, Fifo } from '../../base/queue.js'
+import { openAborted } from '../errors.js'
 import type { Address, Datagrams, Link, LinkClosed, LinkLimits, LinkStats, Peer, TransportName } from '../transport.js'
 import type { Channel } from './channel.js'
 import type { KeepAliveTimes } from './keep-alive.js'
@@ -44,7 +45,6 @@ const mostSpareBuffers = 16
 const smallFlushBytes = 4096
 
 const nowMs = () => performance.now()
-const aborted = () => new PetrelError('aborted', 'us', 'opening a stream was given up by the caller')
 
 export class YamuxLink implements Link, StreamOwner {
   readonly role: 'dialer' | 'listener'
@@ -125,14 +125,14 @@ export class YamuxLink implements Link, StreamOwner {
   }
 
   open(signal?: AbortSignal): Promise<YamuxStream> {
-    if (signal?.aborted === true) return Promise.reject(aborted())
+    if (signal?.aborted === true) return Promise.reject(openAborted())
     if (this.#end !== undefined) return Promise.reject(this.#lost(this.#end))
     if (this.#goneAway !== undefined) {
       return Promise.reject(new PetrelError('draining', 'peer', 'the peer is going away and takes no new streams'))
     }
     if (this.#waiters.length === 0 && this.#session.openable) return Promise.resolve(this.#open())
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { resolve, reject, signal, onAbort: () => reject(aborted()) }
+      const waiter: Waiter = { resolve, reject, signal, onAbort: () => reject(openAborted()) }
       signal?.addEventListener('abort', waiter.onAbort, { once: true })
       this.#waiters.push(waiter)
     })

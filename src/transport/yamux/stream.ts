@@ -5,6 +5,7 @@ import { Duplex } from 'node:stream'
 import { ByteQueue } from '../../base/bytes.js'
 import { PetrelError, StreamReset } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
+import { resetByPeer } from '../errors.js'
 import type { Stream } from '../transport.js'
 import type { Channel, ChannelSink } from './channel.js'
 import type { Session } from './session.js'
@@ -72,9 +73,7 @@ export class YamuxStream extends Duplex implements Stream, ChannelSink {
   }
 
   onReset(code: number): void {
-    this.destroy(
-      new PetrelError('stream_reset', 'peer', `the peer reset the stream (code ${code})`, { resetCode: code }),
-    )
+    this.destroy(resetByPeer(code))
   }
 
   onShed(): void {
