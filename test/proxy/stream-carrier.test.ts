@@ -6,7 +6,7 @@ import { flowCounters } from '../../src/proxy/carrier.js'
 import { makeOpener } from '../../src/proxy/opener.js'
 import { StreamCarrier } from '../../src/proxy/stream-carrier.js'
 import type { Link, Stream } from '../../src/transport/transport.js'
-import { decodeFlowMessage, type FlowMessage } from '../../src/wire/datagrams.js'
+import { dataHeaderBytes, decodeFlowMessage, type FlowMessage } from '../../src/wire/datagrams.js'
 import { encodeHeader } from '../../src/wire/headers.js'
 import { deferred } from '../support/deferred.js'
 import { type MemoryStream, streamPair } from '../support/streams.js'
@@ -55,24 +55,23 @@ test('a full queue loses its oldest payloads and keeps the newest', async (t) =>
   const [near, far] = streamPair()
   const counters = flowCounters()
   const carrier = new StreamCarrier(counters)
-  const [size, count] = [32 * 1024, 100]
-  for (let i = 0; i < count; i++) carrier.send(1, numbered(i, size), opening)
-  carrier.start(near, 0, nobody)
-  const got: number[] = []
-  const last = deferred()
+  const size = 32 * 1024
+  let sent = 0
+  const send = (): void => carrier.send(1, numbered(sent++, size), opening)
+  while (sent < 100) send()
+  const kept = Math.floor(limits.proxy.flowQueueBytes / (size + dataHeaderBytes))
+  t.is(counters.droppedQueueFull, 100 - kept)
+
+  const first = deferred<number>()
   readMessages(far, (message) => {
-    if (message.type !== 'data') return
-    got.push(Buffer.from(message.payload).readUInt32BE())
-    if (got.at(-1) === count - 1) last.resolve()
+    if (message.type === 'data') first.resolve(Buffer.from(message.payload).readUInt32BE())
   })
-  await last.promise
-  t.is(got.length + counters.droppedQueueFull, count)
-  t.true(got.length * size <= limits.proxy.flowQueueBytes)
-  t.true(got.length * size > limits.proxy.flowQueueBytes / 2)
-  t.deepEqual(
-    got,
-    Array.from({ length: got.length }, (_, i) => count - got.length + i),
-  )
+  carrier.start(near, 0, nobody)
+  // On a machine that was busy just now, all of them may have passed their deadline.
+  const sending = setInterval(send, 10)
+  t.true((await first.promise) >= 100 - kept)
+  clearInterval(sending)
+  carrier.end()
 })
 
 test('a reader that stopped misses what grew old meanwhile and gets what is new', async (t) => {
@@ -81,22 +80,24 @@ test('a reader that stopped misses what grew old meanwhile and gets what is new'
   const carrier = new StreamCarrier(counters)
   carrier.start(near, 0, nobody)
   let sent = 0
-  const send = (): void => carrier.send(1, numbered(sent++, 4_096), opening)
+  const enough = deferred()
+  const sending = setInterval(() => {
+    carrier.send(1, numbered(sent++, 4_096), opening)
+    if (sent === 50) enough.resolve()
+  }, limits.proxy.flowDeadlineMs / 10)
   // Five times the deadline passes while nobody reads.
-  const sending = setInterval(send, limits.proxy.flowDeadlineMs / 10)
-  while (sent < 50) await new Promise((resolve) => setTimeout(resolve, 10))
-  clearInterval(sending)
-  send()
-  const newest = sent - 1
+  await enough.promise
+  const newest = sent
   const got: number[] = []
   const last = deferred()
   readMessages(far, (message) => {
     if (message.type === 'data') got.push(Buffer.from(message.payload).readUInt32BE())
-    if (got.at(-1) === newest) last.resolve()
+    if (got.at(-1)! >= newest) last.resolve()
   })
   await last.promise
+  clearInterval(sending)
   t.true(counters.droppedStale > 20, `${counters.droppedStale} of ${sent} dropped`)
-  t.is(got.length + counters.droppedStale, sent)
+  t.true(got.length + counters.droppedStale <= sent)
   t.deepEqual(
     got,
     [...got].sort((a, b) => a - b),
