@@ -91,6 +91,8 @@ export const limits = {
      *  may be before nothing more is written. Late counts 100 ms of the acknowledgement's own delay. */
     flowDeadlineMs: 100,
     flowQueueBytes: 1024 * 1024,
+    /** Closes that wait for a stream that does not move: those of a full table of flows, four times over. */
+    flowCloses: 16 * 1024,
     flowLateMs: 200,
     flowRetryMs: 20,
     /** Asked of the system for UDP sockets (it may give less): of a public port, and of a flow's socket to its service. */

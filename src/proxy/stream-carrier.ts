@@ -5,7 +5,7 @@ import { PetrelError, StreamReset } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { Fifo } from '../base/queue.js'
 import type { Stream } from '../transport/transport.js'
-import { decodeFlowMessage, encodeClose, encodeData } from '../wire/datagrams.js'
+import { decodeFlowMessage, encodeClose, encodeData, flowMessageBytes } from '../wire/datagrams.js'
 import type { Carrier, CarrierEvents, FlowCounters } from './carrier.js'
 import { InFlight } from './in-flight.js'
 
@@ -25,7 +25,11 @@ export class StreamCarrier implements Carrier {
   private stream: Stream | undefined
   private events: CarrierEvents | undefined
   private inFlight = new InFlight(0)
-  private received: Buffer = Buffer.alloc(0)
+  /** Bytes of a message that is not whole, and how many the next step needs: a peer that sends single bytes must not
+   *  have a long payload copied for each. */
+  private received: Buffer[] = []
+  private receivedBytes = 0
+  private wantedBytes = 1
   private isWriting = false
   private isEnded = false
   private retry: NodeJS.Timeout | undefined
@@ -60,7 +64,9 @@ export class StreamCarrier implements Carrier {
   /** Nothing is lost on a stream, so there is nothing to confirm. */
   sendOpened(): void {}
 
+  /** A close that finds no room is not missed: what else comes for its flow is answered with another. */
   sendClose(flow: number): void {
+    if (this.isEnded || this.closing.size >= limits.proxy.flowCloses) return
     this.closing.add(flow)
     this.flush()
   }
@@ -74,6 +80,7 @@ export class StreamCarrier implements Carrier {
     this.isEnded = true
     clearTimeout(this.retry)
     this.queue.clear()
+    this.closing.clear()
     this.stream?.reset(StreamReset.cancelled)
     this.events?.ended()
   }
@@ -131,7 +138,10 @@ export class StreamCarrier implements Carrier {
   }
 
   private take(chunk: Buffer): void {
-    const bytes = this.received.length === 0 ? chunk : Buffer.concat([this.received, chunk])
+    this.received.push(chunk)
+    this.receivedBytes += chunk.length
+    if (this.receivedBytes < this.wantedBytes) return
+    const bytes = this.received.length === 1 ? chunk : Buffer.concat(this.received)
     let at = 0
     try {
       for (let decoded = decodeFlowMessage(bytes, at); decoded !== undefined; decoded = decodeFlowMessage(bytes, at)) {
@@ -144,6 +154,9 @@ export class StreamCarrier implements Carrier {
       this.stream?.reset(StreamReset.protocol)
       this.end()
     }
-    this.received = bytes.subarray(at)
+    const rest = bytes.subarray(at)
+    this.received = [rest]
+    this.receivedBytes = rest.length
+    this.wantedBytes = flowMessageBytes(rest)
   }
 }

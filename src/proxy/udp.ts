@@ -31,6 +31,8 @@ export type UdpCounters = {
   refusedSourceFull: number
   refusedNoFlow: number
   refusedDraining: number
+  /** From port 0, where nobody can be answered. */
+  refusedNoPort: number
   /** Payloads to visitors that the system did not take. */
   droppedSendQueue: number
   droppedSendError: number
@@ -57,6 +59,7 @@ class UdpExposure implements Exposure {
     refusedSourceFull: 0,
     refusedNoFlow: 0,
     refusedDraining: 0,
+    refusedNoPort: 0,
     droppedSendQueue: 0,
     droppedSendError: 0,
   }
@@ -146,6 +149,11 @@ class UdpExposure implements Exposure {
   }
 
   private admit(key: string, from: RemoteInfo): VisitorFlow | undefined {
+    // RFC 768: the sender wants no answer. Only forged ones come so, and Node throws when asked to send there.
+    if (from.port === 0) {
+      this.counters.refusedNoPort++
+      return undefined
+    }
     if (this.isDraining) {
       this.counters.refusedDraining++
       return undefined

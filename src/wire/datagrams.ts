@@ -76,6 +76,12 @@ export function decodeFlowMessage(bytes: Buffer, at: number): { message: FlowMes
   return type === DATA ? decodeData(bytes, at, flow) : decodePiece(bytes, at, flow)
 }
 
+/** How many bytes, at least, the message that `bytes` begin with has: more than are there while it is cut. */
+export function flowMessageBytes(bytes: Buffer): number {
+  const isData = bytes[0] === DATA && bytes.length >= dataHeaderBytes
+  return isData ? dataHeaderBytes + bytes.readUInt16BE(dataHeaderBytes - 2) : bytes.length + 1
+}
+
 function decodeData(bytes: Buffer, at: number, flow: number): { message: FlowMessage; next: number } | undefined {
   const start = at + dataHeaderBytes
   if (bytes.length < start) return undefined
