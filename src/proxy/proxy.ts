@@ -93,6 +93,7 @@ export interface Counters {
 
 /** What the server gives to `expose`: where to listen and what holds for every proxy. */
 export interface PublicSide {
+  /** Where proxies listen that name no address of their own. */
   readonly bindAddress: string
   /** The port to open, chosen by the registry: never 0 unless any free port of the system will do (tests). */
   readonly port: number

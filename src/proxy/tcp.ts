@@ -12,7 +12,7 @@ import type { Exposure, ProxySpec, ProxyType, PublicSide, ServeOptions, StreamOp
 import { proxyProtocolHeader } from './proxy-protocol.js'
 import { type PumpEnd, pump } from './pump.js'
 import { abortSocket, hearResets } from './socket.js'
-import { type Refusal, Visitors } from './visitors.js'
+import { refusedCounter, Visitors } from './visitors.js'
 
 export const tcp: ProxyType = { type: 'tcp', expose: exposeTcp }
 
@@ -181,12 +181,6 @@ class TcpExposure implements Exposure {
 
 /** An 'error' event that nobody hears ends the process. */
 function heard(): void {}
-
-const refusedCounter = {
-  denied: 'refusedDenied',
-  proxyFull: 'refusedProxyFull',
-  sourceFull: 'refusedSourceFull',
-} as const satisfies Record<Refusal, keyof TcpCounters>
 
 const endedCounter = {
   clean: 'endedClean',

@@ -10,7 +10,7 @@ import { watchIdle } from './idle.js'
 import { listenError } from './listen-error.js'
 import type { Exposure, Flow, FlowEvents, ProxySpec, ProxyType, PublicSide, StreamOpener } from './proxy.js'
 import { askBuffers, canSend, udpSocket } from './udp-socket.js'
-import { type Refusal, Visitors } from './visitors.js'
+import { refusedCounter, Visitors } from './visitors.js'
 
 export const udp: ProxyType = { type: 'udp', expose: exposeUdp }
 
@@ -233,9 +233,3 @@ class VisitorFlow {
     this.visitor = { host: from.address, port: from.port }
   }
 }
-
-const refusedCounter = {
-  denied: 'refusedDenied',
-  proxyFull: 'refusedProxyFull',
-  sourceFull: 'refusedSourceFull',
-} as const satisfies Record<Refusal, keyof UdpCounters>

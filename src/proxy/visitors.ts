@@ -7,6 +7,13 @@ import type { ProxySpec, PublicLimits } from './proxy.js'
 
 export type Refusal = 'denied' | 'proxyFull' | 'sourceFull'
 
+/** The counter of an exposure that counts a refusal. */
+export const refusedCounter = {
+  denied: 'refusedDenied',
+  proxyFull: 'refusedProxyFull',
+  sourceFull: 'refusedSourceFull',
+} as const satisfies Record<Refusal, string>
+
 /** Keeps count of the visitors of one proxy. */
 export class Visitors {
   active = 0

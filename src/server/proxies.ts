@@ -143,7 +143,7 @@ const specOf = ({ proxy, name, remotePort, localPort, options }: Register): Prox
 
 function publicSide(register: Register, port: number, { limits, log, proxyBindAddress }: ServerOptions) {
   return {
-    bindAddress: register.options.bindAddress ?? proxyBindAddress,
+    bindAddress: proxyBindAddress,
     port,
     limits: {
       maxConnections: limits.connectionsPerProxy,
