@@ -102,6 +102,14 @@ export const limits = {
     udpSendQueueBytes: 1024 * 1024,
     udpPendingPayloads: 64,
   },
+  ports: {
+    /** Free ones that are tried for a proxy before its client is told that there is none. */
+    tries: 50,
+    /** Numbers that are tried, where any free one will do, until every transport can listen on the same. */
+    bindTries: 10,
+    /** Proxies whose last port is remembered, so that a client that returns gets it again; a few MiB. */
+    remembered: 10_000,
+  },
   control: {
     /** Longest message: a registration with 256 ranges of visitors has 11 KiB. */
     messageBytes: 16 * 1024,

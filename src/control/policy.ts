@@ -72,10 +72,13 @@ export function refusal(client: AllowedClient, register: Register, policy: PortP
     return refused(`address ${address} is not allowed: this server opens ports on ${policy.proxyBindAddress}`)
   }
   const ranges = portsFor(client, policy)
-  if (remotePort === 0 || ranges.some(({ start, end }) => remotePort >= start && remotePort <= end)) return undefined
+  if (remotePort === 0 || isWithin(ranges, remotePort)) return undefined
   const allowed = ranges.map(({ start, end }) => (start === end ? `${start}` : `${start}-${end}`)).join(', ')
   return refused(`port ${remotePort} is not in the allowed ranges ${allowed} (server config: allowed_ports)`)
 }
+
+export const isWithin = (ranges: readonly PortRange[], port: number): boolean =>
+  ranges.some(({ start, end }) => port >= start && port <= end)
 
 /** Where a client's ports may lie. */
 export const portsFor = (client: AllowedClient, policy: PortPolicy): readonly PortRange[] =>

@@ -2,10 +2,9 @@
 // it taken, all begin again with another.
 
 import { isPetrelError } from '../base/errors.js'
+import { limits } from '../base/limits.js'
 import type { Listener } from '../transport/transport.js'
 import type { ServerOptions } from './options.js'
-
-const tries = 10
 
 /** All listen, or none does and the first error is thrown. */
 export async function listenAll(options: ServerOptions): Promise<readonly Listener[]> {
@@ -13,7 +12,8 @@ export async function listenAll(options: ServerOptions): Promise<readonly Listen
     try {
       return await listenOnce(options)
     } catch (error) {
-      const mayRetry = options.bind.port === 0 && attempt < tries && isPetrelError(error, 'address_in_use')
+      const mayRetry =
+        options.bind.port === 0 && attempt < limits.ports.bindTries && isPetrelError(error, 'address_in_use')
       if (!mayRetry) throw error
     }
   }

@@ -1,13 +1,11 @@
 // Which public ports to try for one registration, in order. Pure but for chance, which is handed in.
 
-import type { PortRange } from '../control/policy.js'
-
-/** How many free ports are tried before the client is told that there is none. */
-const mostTries = 50
+import { limits } from '../base/limits.js'
+import { isWithin, type PortRange } from '../control/policy.js'
 
 /**
  * wanted: the port asked for, 0 for any. last: the port that this proxy had before. A port asked for is the only
- * one; else the last one if it is still allowed, then up to 50 by chance, so that nobody can guess the next.
+ * one; else the last one if it is still allowed, then some by chance, so that nobody can guess the next.
  */
 export function candidatePorts(
   wanted: number,
@@ -27,11 +25,10 @@ export function candidatePorts(
     return 0
   }
   const first = Math.floor(random() * total)
-  const isAllowed = last !== undefined && ranges.some(({ start, end }) => last >= start && last <= end)
   // A stride coprime with the total visits every port once, far from the one before.
   const stride = coprimeStride(total)
-  const tries = Array.from({ length: Math.min(total, mostTries) }, (_, i) => nth((first + i * stride) % total))
-  return isAllowed ? [last, ...tries.filter((port) => port !== last)] : tries
+  const tries = Array.from({ length: Math.min(total, limits.ports.tries) }, (_, i) => nth((first + i * stride) % total))
+  return last !== undefined && isWithin(ranges, last) ? [last, ...tries.filter((port) => port !== last)] : tries
 }
 
 function coprimeStride(total: number): number {

@@ -2,6 +2,7 @@
 // is made or refused in one step; whoever claims, releases.
 
 import { PetrelError } from '../base/errors.js'
+import { limits } from '../base/limits.js'
 import type { ProxyKind } from '../proxy/proxy.js'
 
 /** What the registry knows of a session: enough to take its place. */
@@ -90,8 +91,6 @@ export class Registry<Session extends Holder> {
     this.#lastPorts.delete(key)
     this.#lastPorts.set(key, port)
     const oldest = this.#lastPorts.keys().next()
-    if (this.#lastPorts.size > mostLastPorts && !oldest.done) this.#lastPorts.delete(oldest.value)
+    if (this.#lastPorts.size > limits.ports.remembered && !oldest.done) this.#lastPorts.delete(oldest.value)
   }
 }
-
-const mostLastPorts = 10_000
