@@ -10,7 +10,7 @@ const stamp = `native/target/${process.platform}-${process.arch}.sources`
 const library = { darwin: 'libpetrel_node.dylib', win32: 'petrel_node.dll' }[process.platform] ?? 'libpetrel_node.so'
 
 /** The one line that a user sees without cargo. */
-export const cargoMissing =
+const cargoMissing =
   'no cargo on PATH: QUIC is left out and TLS carries everything; install Rust from https://rustup.rs and run this again'
 
 /** Returns whether the addon is there and up to date. Throws StepFailed when the build fails. */

@@ -21,7 +21,7 @@ export class StepFailed extends Error {
 }
 
 /** Shows `title` with seconds and a changing detail until stop(outcome) is called. Writes to stderr. */
-export function showProgress(title) {
+function showProgress(title) {
   const started = Date.now()
   const live = process.stderr.isTTY === true
   let detail = ''

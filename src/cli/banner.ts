@@ -27,7 +27,7 @@ export function banner({ server, transport, proxies }: Serving): string[] {
 }
 
 /** "tcp://host:port"; the server's own host where the port is open on all of its addresses. */
-export function publicUrl(proxy: ServedProxy, server: Address): string {
+function publicUrl(proxy: ServedProxy, server: Address): string {
   const address = proxy.public ?? { host: server.host, port: 0 }
   const everywhere = address.host === '0.0.0.0' || address.host === '::'
   return `${proxy.type}://${formatAddress({ host: everywhere ? server.host : address.host, port: address.port })}`

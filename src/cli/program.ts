@@ -13,7 +13,7 @@ import { exitCodeOf, exitCodes, exitCodesHelp } from './exit.js'
 import { redact } from './redact.js'
 import { version } from './version.js'
 
-export function makeProgram(): Command {
+function makeProgram(): Command {
   const program = new Command('petrel')
     .description('A self-hosted reverse tunnel for links that lose packets.')
     .version(version(), '-V, --version', 'print the version')

@@ -10,8 +10,8 @@ import type { Log } from '../base/log.js'
  */
 const echoMs = 300
 
-/** Calls `stop` on the first signal. Returns a function that takes the handlers away. */
-export function onStopSignal(log: Log, stop: () => void): () => void {
+/** Calls `stop` on the first signal. For a process that ends soon after: the handlers stay. */
+export function onStopSignal(log: Log, stop: () => void): void {
   let firstAt: number | undefined
   const handle = (signal: NodeJS.Signals) => {
     if (firstAt === undefined) {
@@ -26,8 +26,4 @@ export function onStopSignal(log: Log, stop: () => void): () => void {
   }
   process.on('SIGINT', handle)
   process.on('SIGTERM', handle)
-  return () => {
-    process.off('SIGINT', handle)
-    process.off('SIGTERM', handle)
-  }
 }

@@ -5,7 +5,7 @@ import { defaults } from '../base/limits.js'
 import * as field from './fields.js'
 import { formatSize } from './units.js'
 
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const
 
 export const logSchema = z.strictObject({
   level: field.choice(logLevels).default(defaults.log.level),

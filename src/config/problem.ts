@@ -18,7 +18,7 @@ export function formatPath(path: readonly (string | number)[]): string {
   return path.map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? part : `.${part}`)).join('')
 }
 
-export function formatProblem({ file, line, column, source, path, message }: Problem): string {
+function formatProblem({ file, line, column, source, path, message }: Problem): string {
   const place = file === undefined ? source : line === undefined ? file : `${file}:${line}:${column}`
   return [place, path, message].filter((part) => part !== undefined && part !== '').join(': ')
 }

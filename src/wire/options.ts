@@ -1,17 +1,17 @@
 // The options of `register`: u8 key | u16 length | value, in any order, each key at most as often as it may stand.
 // A key that we do not know is refused and not skipped: an access list that is silently left out would open a port.
 
-import { FieldReader, type FieldWriter, malformed } from './fields.js'
+import { FieldReader, FieldWriter, malformed } from './fields.js'
 import type { RegisterOptions } from './messages.js'
 
 const Key = { bindAddress: 1, allow: 2, deny: 3, maxConnections: 4, idleTimeoutMs: 5, noDelay: 6 } as const
 
 /** Entries of an allow or deny list that a message may carry. */
-export const mostListEntries = 256
+const mostListEntries = 256
 
 export function writeOptions(writer: FieldWriter, options: RegisterOptions): void {
   const option = (key: number, value: Uint8Array) => writer.u8(key).u16(value.length).bytes(value)
-  const u32 = (value: number) => Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
+  const u32 = (value: number) => new FieldWriter().u32(value).done()
   if (options.bindAddress !== undefined) option(Key.bindAddress, Buffer.from(options.bindAddress))
   for (const range of options.allow ?? []) option(Key.allow, Buffer.from(range))
   for (const range of options.deny ?? []) option(Key.deny, Buffer.from(range))

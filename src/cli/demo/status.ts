@@ -40,7 +40,7 @@ export function statusLine(links: readonly string[], columns: number, turn: numb
   return (links[Math.floor(turn / 2) % links.length] ?? '').slice(0, columns)
 }
 
-export function formatRate(bytesPerSecond: number): string {
+function formatRate(bytesPerSecond: number): string {
   if (bytesPerSecond < 1000) return `${Math.round(bytesPerSecond)} B/s`
   if (bytesPerSecond < 1_000_000) return `${(bytesPerSecond / 1000).toFixed(1)} kB/s`
   return `${(bytesPerSecond / 1_000_000).toFixed(1)} MB/s`
