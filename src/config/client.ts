@@ -9,7 +9,7 @@ import type { Join } from './join-string.js'
 import type { LogSettings } from './log-schema.js'
 import { configError } from './problem.js'
 import { type Given, type Reading, readLayers, variables } from './read.js'
-import { checkedToken, readCredentials, readFileAt, readTokenFile, warnWhenOpen } from './secrets.js'
+import { readCredentials, readFileAt, readToken, warnWhenOpen } from './secrets.js'
 import { serverSchema } from './server-schema.js'
 import { ownVariables } from './variables.js'
 
@@ -60,7 +60,8 @@ export function loadClient(given: ClientGiven): ClientSettings {
   const joined =
     server !== undefined && given.joined !== undefined && same(server, given.joined.server) ? given.joined : undefined
   const credentials = readCredentials(reading, keys?.tls_cert_file, keys?.tls_key_file)
-  const token = keys === undefined ? undefined : (ownToken(reading, keys) ?? (credentials ? undefined : joined?.token))
+  const ownToken = readToken(reading, [], 'token', keys?.token, keys?.token_file)
+  const token = keys === undefined ? undefined : (ownToken ?? (credentials ? undefined : joined?.token))
   const mayLack = ['token', 'token_file', 'tls_cert_file', 'tls_key_file'].some((key) => reading.has(key))
   if (token === undefined && credentials === undefined && !mayLack && server !== undefined) {
     problem(
@@ -95,14 +96,6 @@ export function loadClient(given: ClientGiven): ClientSettings {
 }
 
 const same = (a: Address, b: Address) => formatAddress(a).toLowerCase() === formatAddress(b).toLowerCase()
-
-function ownToken(reading: Reading<ClientKeys>, keys: ClientKeys): string | undefined {
-  if (keys.token !== undefined && keys.token_file !== undefined) {
-    reading.problems.push(reading.problem(['token_file'], 'give token or token_file, not both'))
-  }
-  if (keys.token !== undefined) return checkedToken(reading, ['token'], keys.token)
-  return keys.token_file === undefined ? undefined : readTokenFile(reading, ['token_file'], keys.token_file)
-}
 
 /**
  * What was said comes first, then the pin of the join string, then the pin that this server proved before. With a token

@@ -21,15 +21,32 @@ export function readFileAt(place: Place, path: KeyPath, name: string): string | 
   }
 }
 
+/** The token that stands at `name` of a group or in the file that NAME_file names; undefined when neither is there, or,
+ *  with a problem, when it cannot be used. */
+export function readToken(
+  place: Place,
+  group: KeyPath,
+  name: 'token' | 'auth_token',
+  text?: string,
+  file?: string,
+): string | undefined {
+  const inFile = [...group, `${name}_file`]
+  if (text !== undefined && file !== undefined) {
+    place.problems.push(place.problem(inFile, `give ${name} or ${name}_file, not both`))
+  }
+  if (text !== undefined) return checkedToken(place, [...group, name], text)
+  return file === undefined ? undefined : readTokenFile(place, inFile, file)
+}
+
 /** A token out of a file; a problem when it is missing or no token, a warning when others can read it. */
-export function readTokenFile(place: Place, path: KeyPath, name: string): string | undefined {
+function readTokenFile(place: Place, path: KeyPath, name: string): string | undefined {
   const text = readFileAt(place, path, name)?.trim()
   if (text === undefined) return undefined
   warnWhenOpen(place.warnings, place.absolute(path, name))
   return checkedToken(place, path, text)
 }
 
-export function checkedToken(place: Place, path: KeyPath, token: string): string | undefined {
+function checkedToken(place: Place, path: KeyPath, token: string): string | undefined {
   try {
     checkToken(token)
     return token

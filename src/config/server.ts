@@ -6,7 +6,7 @@ import { clientSchema } from './client-schema.js'
 import type { LogSettings } from './log-schema.js'
 import { configError } from './problem.js'
 import { type Given, type Reading, readLayers, variables } from './read.js'
-import { checkedToken, readCredentials, readTokenFile, warnWhenOpen } from './secrets.js'
+import { readCredentials, readToken, warnWhenOpen } from './secrets.js'
 import { type ServerKeys, serverSchema } from './server-schema.js'
 import { ownVariables } from './variables.js'
 
@@ -78,15 +78,7 @@ function serverLimits(keys: ServerKeys['limits']): ServerLimits {
 /** The shared token as a client of its own name, then the list. */
 function allowedClients(reading: Reading<ServerKeys>, keys: ServerKeys): AllowedClient[] {
   const clients: AllowedClient[] = []
-  if (keys.auth_token !== undefined && keys.auth_token_file !== undefined) {
-    reading.problems.push(reading.problem(['auth_token_file'], 'give auth_token or auth_token_file, not both'))
-  }
-  const shared =
-    keys.auth_token !== undefined
-      ? checkedToken(reading, ['auth_token'], keys.auth_token)
-      : keys.auth_token_file === undefined
-        ? undefined
-        : readTokenFile(reading, ['auth_token_file'], keys.auth_token_file)
+  const shared = readToken(reading, [], 'auth_token', keys.auth_token, keys.auth_token_file)
   if (shared !== undefined) clients.push({ name: 'token', token: shared })
   for (const [index, client] of keys.allowed_clients.entries()) {
     const made = allowedClient(reading, client, index)
@@ -113,12 +105,7 @@ function allowedClient(
     reading.problems.push(reading.problem(path, `expected one of token, token_file, certificate_pin; found ${found}`))
     return undefined
   }
-  const token =
-    keys.token !== undefined
-      ? checkedToken(reading, [...path, 'token'], keys.token)
-      : keys.token_file === undefined
-        ? undefined
-        : readTokenFile(reading, [...path, 'token_file'], keys.token_file)
+  const token = readToken(reading, path, 'token', keys.token, keys.token_file)
   if (token === undefined && keys.certificate_pin === undefined) return undefined
   return {
     name: keys.name,
