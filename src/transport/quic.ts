@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { LinkEnd, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
+import { printable } from '../base/printable.js'
 import { formatAddress } from './address.js'
 import { Backlog } from './backlog.js'
 import { leafOf } from './certificate.js'
@@ -134,7 +135,8 @@ function trustOf(trust: Trust): { pin?: Uint8Array; roots?: string } {
 /** Codes of the addon's event `failed`. */
 const failed = { unreachable: 0, timeout: 1, untrusted: 2, refused: 3 }
 
-function dialFailure(where: string, code: number, reason: string): PetrelError {
+function dialFailure(where: string, code: number, said: string): PetrelError {
+  const reason = printable(said)
   switch (code) {
     case failed.untrusted: {
       const text = `the certificate of ${where} is not trusted (${reason}): give its pin, or the ca that signed it`

@@ -2,6 +2,7 @@
 // ways, so that no message can read outside of itself and none is built that could not be read.
 
 import { PetrelError } from '../base/errors.js'
+import { printable } from '../base/printable.js'
 
 const text = new TextDecoder('utf-8', { fatal: true })
 
@@ -38,28 +39,29 @@ export class FieldReader {
     return this.#bytes.subarray(start, start + length)
   }
 
-  /** u8 length, then UTF-8. */
+  /** u8 length, then text. */
   shortText(): string {
-    return this.#text(this.u8())
+    return this.text(this.u8())
   }
 
-  /** u16 length, then UTF-8. */
+  /** u16 length, then text. */
   longText(): string {
-    return this.#text(this.u16())
+    return this.text(this.u16())
+  }
+
+  /** So many bytes of UTF-8, printable. */
+  text(length: number): string {
+    const bytes = this.bytes(length)
+    try {
+      return printable(text.decode(bytes))
+    } catch (cause) {
+      throw malformed('text that is not UTF-8', cause)
+    }
   }
 
   /** Throws unless all has been read: a message has no tail. */
   end(): void {
     if (this.left > 0) throw malformed(`${this.left} bytes too many`)
-  }
-
-  #text(length: number): string {
-    const bytes = this.bytes(length)
-    try {
-      return text.decode(bytes)
-    } catch (cause) {
-      throw malformed('text that is not UTF-8', cause)
-    }
   }
 
   #take(length: number): number {

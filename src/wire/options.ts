@@ -29,9 +29,9 @@ export function optionsFrom(reader: FieldReader): RegisterOptions {
     const key = reader.u8()
     const value = reader.bytes(reader.u16())
     const field = new FieldReader(value)
-    if (key === Key.bindAddress) options.bindAddress = Buffer.from(value).toString()
-    else if (key === Key.allow) allow.push(Buffer.from(value).toString())
-    else if (key === Key.deny) deny.push(Buffer.from(value).toString())
+    if (key === Key.bindAddress) options.bindAddress = field.text(value.length)
+    else if (key === Key.allow) allow.push(field.text(value.length))
+    else if (key === Key.deny) deny.push(field.text(value.length))
     else if (key === Key.maxConnections) options.maxConnections = field.u32()
     else if (key === Key.idleTimeoutMs) options.idleTimeoutMs = field.u32()
     else if (key === Key.noDelay) options.noDelay = field.u8() === 1

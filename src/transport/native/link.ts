@@ -2,6 +2,7 @@
 
 import { LinkEnd, PetrelError, StreamReset } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
+import { printable } from '../../base/printable.js'
 import { AsyncQueue, Fifo } from '../../base/queue.js'
 import { noMoreKeys, openAborted } from '../errors.js'
 import type { Address, Link, LinkClosed, LinkLimits, LinkStats, Peer, Stream, TransportName } from '../transport.js'
@@ -177,7 +178,7 @@ export class NativeLink implements Link, LinkSink {
   onClosed(code: number, by: number, reason: string): void {
     if (this.#closedAs !== undefined) return
     void this.remote
-    this.#closedAs = { by: closers[by] ?? 'network', code, reason }
+    this.#closedAs = { by: closers[by] ?? 'network', code, reason: printable(reason) }
     this.#counters.freeze(this.#streams.size)
     const error = this.#lost()
     for (let waiter = this.#waiters.shift(); waiter !== undefined; waiter = this.#waiters.shift()) waiter.reject(error)
