@@ -1,9 +1,9 @@
-import { statSync } from 'node:fs'
+import { lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { isPetrelError } from '../../src/base/errors.js'
 import { makeToken } from '../../src/base/token.js'
-import { folders } from '../../src/config/home.js'
+import { folders, writeSecret } from '../../src/config/home.js'
 import { formatJoin, parseJoin } from '../../src/config/join-string.js'
 import { installId, knownPin, readJoined, rememberPin, writeJoined } from '../../src/config/joined.js'
 import { testFolder } from './folder.js'
@@ -79,4 +79,17 @@ test('a damaged join says what to do', (t) => {
     t.throws(() => readJoined({ config: folder.path, state: folder.path }))?.message ?? '',
     /run `petrel join` again/,
   )
+})
+
+test('a secret never goes through a file or a link that lies where it is about to be written', (t) => {
+  const folder = testFolder(t).path
+  const file = join(folder, 'server.token')
+  const theirs = join(folder, 'theirs')
+  writeFileSync(theirs, 'nothing')
+  symlinkSync(theirs, `${file}.${process.pid}.new`)
+  symlinkSync(theirs, file)
+  writeSecret(file, 'secret')
+  t.is(readFileSync(theirs, 'utf8'), 'nothing')
+  t.true(lstatSync(file).isFile())
+  t.is(statSync(file).mode & 0o777, 0o600)
 })
