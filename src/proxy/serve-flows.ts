@@ -1,5 +1,6 @@
 // The client's end of a link's flows: takes those that the server opens to their services.
 
+import { limits } from '../base/limits.js'
 import type { Line } from '../base/log.js'
 import type { Link, Stream } from '../transport/transport.js'
 import { type Carrier, flowCounters } from './carrier.js'
@@ -75,7 +76,9 @@ class ClientFlows implements LocalFlows {
   }
 
   private readonly accept: AcceptFlow = (header, flow) => {
-    const service = this.isEnded ? undefined : this.options.lookup(header.proxy)
+    // A table counts open flows; those here may also be closed ones whose service's name is still being looked up.
+    const isFull = this.isEnded || this.held.size >= limits.proxy.flowsPerLink
+    const service = isFull ? undefined : this.options.lookup(header.proxy)
     if (service === undefined) return undefined
     const serviceFlow: ServiceFlow = new ServiceFlow({
       service,
