@@ -179,7 +179,8 @@ impl Driver {
         turn.again = true;
     }
 
-    fn events(&mut self, connection: &mut Connection) {
+    /// Takes what the engine has to tell, and all that can be read.
+    pub(crate) fn events(&mut self, connection: &mut Connection) {
         let mut last = None;
         while let Some(event) = connection.poll() {
             match event {

@@ -311,11 +311,15 @@ impl Reactor {
         match arrival {
             Arrival::For(handle, event) => {
                 let Some(&id) = self.by_handle.get(&(token, handle)) else { return };
-                let Some(driver) = self.drivers.get(&id) else { return };
+                let Some(driver) = self.drivers.get_mut(&id) else { return };
                 let link = driver.link.clone();
                 let handled = catch_unwind(AssertUnwindSafe(|| {
                     if let Some(connection) = lock(&link.connection).as_mut() {
                         connection.handle_event(event);
+                        // After each packet, not after a batch: the engine (noq-proto 1.4.0, Assembler::defragment)
+                        // throws away unread bytes below the number of bytes read, right where retransmissions fill
+                        // holes, once the frames that it holds keep 32 KiB more of packets alive than they need.
+                        driver.events(connection);
                     }
                 }));
                 match handled {
