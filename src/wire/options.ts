@@ -25,21 +25,28 @@ export function optionsFrom(reader: FieldReader): RegisterOptions {
   const options: { -readonly [K in keyof RegisterOptions]: RegisterOptions[K] } = {}
   const allow: string[] = []
   const deny: string[] = []
+  const seen = new Set<number>()
   while (reader.left > 0) {
     const key = reader.u8()
-    const value = reader.bytes(reader.u16())
-    const field = new FieldReader(value)
-    if (key === Key.bindAddress) options.bindAddress = field.text(value.length)
-    else if (key === Key.allow) allow.push(field.text(value.length))
-    else if (key === Key.deny) deny.push(field.text(value.length))
+    const field = new FieldReader(reader.bytes(reader.u16()))
+    if (seen.has(key) && key !== Key.allow && key !== Key.deny) throw malformed(`option ${key} of register twice`)
+    seen.add(key)
+    if (key === Key.bindAddress) options.bindAddress = field.text(field.left)
+    else if (key === Key.allow) allow.push(field.text(field.left))
+    else if (key === Key.deny) deny.push(field.text(field.left))
     else if (key === Key.maxConnections) options.maxConnections = field.u32()
     else if (key === Key.idleTimeoutMs) options.idleTimeoutMs = field.u32()
-    else if (key === Key.noDelay) options.noDelay = field.u8() === 1
+    else if (key === Key.noDelay) options.noDelay = flag(field.u8())
     else throw malformed(`option ${key} of register`)
-    if (key >= Key.maxConnections) field.end()
+    field.end()
   }
   if (allow.length + deny.length > mostListEntries) throw malformed(`more than ${mostListEntries} ranges of visitors`)
   if (allow.length > 0) options.allow = allow
   if (deny.length > 0) options.deny = deny
   return options
+}
+
+function flag(value: number): boolean {
+  if (value > 1) throw malformed(`${value} where 0 or 1 stands`)
+  return value === 1
 }

@@ -116,6 +116,21 @@ test('unknown types, options and methods are refused by name', (t) => {
   t.true(isViolation(t.throws(() => decodeHello(Buffer.alloc(73, 9)))))
 })
 
+test('an option that stands twice, is no text or is neither 0 nor 1 is refused', (t) => {
+  const register = '01 01 0000 0000 01 61'
+  const options = [
+    '01 0001 ff',
+    '02 0001 ff',
+    '06 0001 02',
+    '06 0001 00 06 0001 01',
+    '04 0004 00000001 04 0004 00000002',
+  ]
+  for (const option of options) {
+    const bytes = Buffer.from(`${register}${option}`.replaceAll(' ', ''), 'hex')
+    t.true(isViolation(t.throws(() => decodeMessage(bytes), undefined, option)), option)
+  }
+})
+
 test('random bytes never throw anything but a protocol violation', (t) => {
   let seed = 7
   const byte = () => {
