@@ -111,6 +111,8 @@ export const limits = {
     remembered: 10_000,
   },
   control: {
+    /** Ranges of visitors that one registration may allow and deny, together. */
+    visitorRanges: 256,
     /** Longest message: a registration with 256 ranges of visitors has 11 KiB. */
     messageBytes: 16 * 1024,
     /** Unsent control bytes before the peer counts as stuck. */

@@ -1,6 +1,6 @@
 // client.yaml and its other layers, to what a client is told.
 
-import { defaults } from '../base/limits.js'
+import { defaults, limits } from '../base/limits.js'
 import type { ClientProxy } from '../client/options.js'
 import { formatAddress } from '../transport/address.js'
 import type { Address, Credentials, TransportName, Trust } from '../transport/transport.js'
@@ -139,6 +139,12 @@ function proxiesOf(reading: Reading<ClientKeys>, keys: ClientKeys): ClientProxy[
       reading.problems.push(reading.problem(['proxies', name, 'remote_port'], `${place} is taken by ${other} above`))
     }
     taken.set(place, name)
+    const ranges = (proxy.allow?.length ?? 0) + (proxy.deny?.length ?? 0)
+    const most = limits.control.visitorRanges
+    if (ranges > most) {
+      const message = `allow and deny have ${ranges} ranges, at most ${most} may stand in both together`
+      reading.problems.push(reading.problem(['proxies', name], message))
+    }
     return {
       spec: {
         type: proxy.type,

@@ -1,13 +1,11 @@
 // The options of `register`: u8 key | u16 length | value, in any order, each key at most as often as it may stand.
 // A key that we do not know is refused and not skipped: an access list that is silently left out would open a port.
 
+import { limits } from '../base/limits.js'
 import { FieldReader, FieldWriter, malformed } from './fields.js'
 import type { RegisterOptions } from './messages.js'
 
 const Key = { bindAddress: 1, allow: 2, deny: 3, maxConnections: 4, idleTimeoutMs: 5, noDelay: 6 } as const
-
-/** Entries of an allow or deny list that a message may carry. */
-const mostListEntries = 256
 
 export function writeOptions(writer: FieldWriter, options: RegisterOptions): void {
   const option = (key: number, value: Uint8Array) => writer.u8(key).u16(value.length).bytes(value)
@@ -40,7 +38,8 @@ export function optionsFrom(reader: FieldReader): RegisterOptions {
     else throw malformed(`option ${key} of register`)
     field.end()
   }
-  if (allow.length + deny.length > mostListEntries) throw malformed(`more than ${mostListEntries} ranges of visitors`)
+  const most = limits.control.visitorRanges
+  if (allow.length + deny.length > most) throw malformed(`more than ${most} ranges of visitors`)
   if (allow.length > 0) options.allow = allow
   if (deny.length > 0) options.deny = deny
   return options

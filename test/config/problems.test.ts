@@ -377,6 +377,11 @@ const clientCases: readonly Case[] = [
     ],
   },
   {
+    title: 'more ranges than a registration carries',
+    yaml: `${base}proxies:\n  a: { type: tcp, local_port: 1, allow: [${Array(200).fill('::1')}], deny: [${Array(57).fill('::2')}] }`,
+    problems: ['f.yaml:4:3: proxies.a: allow and deny have 257 ranges, at most 256 may stand in both together'],
+  },
+  {
     title: 'yes instead of true',
     yaml: `${base}proxies:\n  a: { type: tcp, local_port: 1, no_delay: yes }`,
     problems: ['f.yaml:4:44: proxies.a.no_delay: expected true or false, found "yes"'],
