@@ -3,9 +3,10 @@
 import { LinkEnd, PetrelError, StreamReset } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
 import { printable } from '../../base/printable.js'
-import { AsyncQueue, Fifo } from '../../base/queue.js'
+import { AsyncQueue } from '../../base/queue.js'
 import { noMoreKeys, openAborted } from '../errors.js'
 import type { Address, Link, LinkClosed, LinkLimits, LinkStats, Peer, Stream, TransportName } from '../transport.js'
+import { Waiters } from '../waiters.js'
 import { addonError } from './binding.js'
 import { NativeDatagrams } from './datagrams.js'
 import type { Engine, LinkSink } from './engine.js'
@@ -16,11 +17,6 @@ import { NativeStream } from './stream.js'
 /** The engine holds the peer to its limit of open streams; only opening and resetting in a flood comes beyond this. */
 const backlog = 2 * limits.link.authenticated.streams
 const closers = ['us', 'peer', 'network'] as const
-
-interface Waiter {
-  resolve(stream: Stream): void
-  reject(error: PetrelError): void
-}
 
 export interface NativeLinkOptions {
   readonly engine: Engine
@@ -43,7 +39,7 @@ export class NativeLink implements Link, LinkSink {
   readonly #id: number
   readonly #incoming = new AsyncQueue<Stream>(backlog)
   readonly #streams = new Map<number, NativeStream>()
-  readonly #waiters = new Fifo<Waiter>()
+  readonly #waiters = new Waiters<Stream>()
   readonly #counters: LinkCounters
   #remote: Address
   #resolveClosed!: (closed: LinkClosed) => void
@@ -79,35 +75,8 @@ export class NativeLink implements Link, LinkSink {
   open(signal?: AbortSignal): Promise<Stream> {
     if (signal?.aborted === true) return Promise.reject(openAborted())
     if (this.#closedAs !== undefined || this.#closing) return Promise.reject(this.#cannotOpen())
-    const id = this.#waiters.length > 0 ? -1 : this.#engine.addon.open(this.#id)
-    if (id >= 0) return Promise.resolve(this.#add(id))
-    return new Promise((resolve, reject) => {
-      let waits = true
-      const settle = () => {
-        waits = false
-        signal?.removeEventListener('abort', onAbort)
-      }
-      const onAbort = () => {
-        settle()
-        reject(openAborted())
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#waiters.push({
-        resolve: (stream) => {
-          // One that was given up meanwhile passes its turn on.
-          if (!waits) {
-            stream.destroy()
-            return
-          }
-          settle()
-          resolve(stream)
-        },
-        reject: (error) => {
-          settle()
-          reject(error)
-        },
-      })
-    })
+    const id = this.#waiters.size > 0 ? -1 : this.#engine.addon.open(this.#id)
+    return id >= 0 ? Promise.resolve(this.#add(id)) : this.#waiters.wait(signal)
   }
 
   exportKey(label: string, context: Uint8Array, bytes: number): Uint8Array {
@@ -168,11 +137,10 @@ export class NativeLink implements Link, LinkSink {
   }
 
   onMayOpen(): void {
-    while (this.#waiters.length > 0) {
+    this.#waiters.serve(() => {
       const id = this.#engine.addon.open(this.#id)
-      if (id < 0) return
-      this.#waiters.shift()!.resolve(this.#add(id))
-    }
+      return id < 0 ? undefined : this.#add(id)
+    })
   }
 
   onClosed(code: number, by: number, reason: string): void {
@@ -181,7 +149,7 @@ export class NativeLink implements Link, LinkSink {
     this.#closedAs = { by: closers[by] ?? 'network', code, reason: printable(reason) }
     this.#counters.freeze(this.#streams.size)
     const error = this.#lost()
-    for (let waiter = this.#waiters.shift(); waiter !== undefined; waiter = this.#waiters.shift()) waiter.reject(error)
+    this.#waiters.fail(error)
     for (const stream of [...this.#streams.values()]) stream.onLinkEnd(error)
     for (const stream of this.#incoming.end()) stream.destroy()
     this.datagrams?.end()

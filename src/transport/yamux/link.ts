@@ -5,9 +5,10 @@
 import type { Duplex } from 'node:stream'
 import { LinkEnd, PetrelError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
-import { AsyncQueue, Fifo } from '../../base/queue.js'
+import { AsyncQueue } from '../../base/queue.js'
 import { openAborted } from '../errors.js'
 import type { Address, Datagrams, Link, LinkClosed, LinkLimits, LinkStats, Peer, TransportName } from '../transport.js'
+import { Waiters } from '../waiters.js'
 import type { Channel } from './channel.js'
 import type { KeepAliveTimes } from './keep-alive.js'
 import { Session } from './session.js'
@@ -31,13 +32,6 @@ export interface LinkParts {
   raised?(limits: LinkLimits): void
 }
 
-interface Waiter {
-  resolve(stream: YamuxStream): void
-  reject(error: PetrelError): void
-  readonly signal: AbortSignal | undefined
-  onAbort(): void
-}
-
 // Buffers of limits.yamux.flushBytes that no write uses, shared by all links.
 const spareBuffers: Buffer[] = []
 const mostSpareBuffers = 16
@@ -58,7 +52,7 @@ export class YamuxLink implements Link, StreamOwner {
   readonly #session: Session
   readonly #incoming = new AsyncQueue<YamuxStream>(limits.link.streamBacklog)
   readonly #streams = new Set<YamuxStream>()
-  readonly #waiters = new Fifo<Waiter>()
+  readonly #waiters = new Waiters<YamuxStream>()
   #settleClosed!: (closed: LinkClosed) => void
   #end: LinkClosed | undefined
   #goneAway: number | undefined
@@ -90,7 +84,7 @@ export class YamuxLink implements Link, StreamOwner {
       ...(parts.unaccepted === undefined ? {} : { unaccepted: parts.unaccepted }),
       events: {
         incoming: (channel) => this.#onIncoming(channel),
-        openable: () => this.#openWaiters(),
+        openable: () => this.#waiters.serve(() => (this.#session.openable ? this.#open() : undefined)),
         goneAway: (code) => this.#onGoAway(code),
         wake: () => this.#schedule(),
       },
@@ -130,12 +124,8 @@ export class YamuxLink implements Link, StreamOwner {
     if (this.#goneAway !== undefined) {
       return Promise.reject(new PetrelError('draining', 'peer', 'the peer is going away and takes no new streams'))
     }
-    if (this.#waiters.length === 0 && this.#session.openable) return Promise.resolve(this.#open())
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = { resolve, reject, signal, onAbort: () => reject(openAborted()) }
-      signal?.addEventListener('abort', waiter.onAbort, { once: true })
-      this.#waiters.push(waiter)
-    })
+    if (this.#waiters.size === 0 && this.#session.openable) return Promise.resolve(this.#open())
+    return this.#waiters.wait(signal)
   }
 
   exportKey(label: string, context: Uint8Array, bytes: number): Uint8Array {
@@ -191,14 +181,6 @@ export class YamuxLink implements Link, StreamOwner {
     const stream = new YamuxStream(this.#session.open(), this.#session, this)
     this.#streams.add(stream)
     return stream
-  }
-
-  #openWaiters(): void {
-    while (this.#waiters.length > 0 && this.#session.openable) {
-      const waiter = this.#waiters.shift()!
-      waiter.signal?.removeEventListener('abort', waiter.onAbort)
-      if (waiter.signal?.aborted !== true) waiter.resolve(this.#open())
-    }
   }
 
   #onIncoming(channel: Channel): boolean {
@@ -316,9 +298,7 @@ export class YamuxLink implements Link, StreamOwner {
         this.#streams.delete(stream) // complete: its reader still gets every byte
       else stream.destroy(new PetrelError('link_lost', source, `the link ended under the stream: ${end.reason}`))
     }
-    const refused = this.#lost(end)
-    for (let waiter = this.#waiters.shift(); waiter !== undefined; waiter = this.#waiters.shift())
-      waiter.reject(refused)
+    this.#waiters.fail(this.#lost(end))
     this.#letGo(end)
   }
 
