@@ -36,8 +36,10 @@ overEach(
       ]
       const ended = await run(t, 'dig', args, { env: { HOME: folder.path } })
       t.is(ended.code, 0, `${ended.stdout}${ended.stderr}`)
+      // On a busy machine a payload may be dropped for its age; dig says so, asks again, and counts here as asked again.
+      const answers = ended.stdout.toString().replaceAll(/^;; communications error.*timed out\n/gm, '')
       const wanted = numbers.map((n) => `q${n}.petrel.test. 60 IN A ${addressOf(n)}`)
-      t.deepEqual(ended.stdout.toString().trimEnd().replaceAll(/\s*\t/g, ' ').split('\n'), wanted)
+      t.deepEqual(answers.trimEnd().replaceAll(/\s*\t/g, ' ').split('\n'), wanted)
     }
     await Promise.all(Array.from({ length: asking }, (_, first) => dig(first)))
     const perSecond = Math.round(queries / ((performance.now() - started) / 1000))
