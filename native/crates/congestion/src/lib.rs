@@ -12,8 +12,10 @@ const STARTUP_GAIN: f64 = 2.77;
 /// One round in eight asks for more, the next pays the queue back. 1.3 finds room even when a fifth is lost.
 const CYCLE: [f64; 8] = [1.3, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
 const CWND_GAIN: f64 = 2.0;
-/// Room for acknowledgements that come in clumps: what is delivered in this time.
+/// Room for acknowledgements that come in clumps: what is delivered in this time, and less than a receiver's socket
+/// holds, which is what overflows on paths without delay.
 const CLUMP: Duration = Duration::from_millis(5);
+const CLUMP_BYTES: f64 = 1024.0 * 1024.0;
 const MARK_EVERY: Duration = Duration::from_millis(1);
 /// Rounds that the rate's maximum, and time that the RTT's minimum is remembered.
 const RATE_ROUNDS: u64 = 10;
@@ -148,7 +150,7 @@ impl DeliveryRate {
             return self.initial_window();
         }
         let gain = if self.phase == Phase::Startup { STARTUP_GAIN } else { CWND_GAIN };
-        let window = gain * self.capacity() + self.rate() * CLUMP.as_secs_f64();
+        let window = gain * self.capacity() + (self.rate() * CLUMP.as_secs_f64()).min(CLUMP_BYTES);
         (window as u64).max(if self.phase == Phase::Startup { self.initial_window() } else { least })
     }
 
