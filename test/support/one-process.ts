@@ -1,7 +1,9 @@
 // A whole tunnel in this process: server, client, and between them a relay where a test wants a slow or broken link.
 
 import type { ExecutionContext } from 'ava'
-import { type Relay, startTcpRelay, startUdpRelay } from '../../src/cli/demo/relay.js'
+import type { Relay } from '../../src/cli/demo/relay.js'
+import { startTcpRelay } from '../../src/cli/demo/tcp-relay.js'
+import { startUdpRelay } from '../../src/cli/demo/udp-relay.js'
 import type { Client, ClientOptions, ClientProxy } from '../../src/client/options.js'
 import type { Server } from '../../src/server/options.js'
 import type { Address, Transport, TransportName } from '../../src/transport/transport.js'

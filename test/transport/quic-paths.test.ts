@@ -3,7 +3,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import test, { type ExecutionContext } from 'ava'
-import { startUdpRelay } from '../../src/cli/demo/relay.js'
+import { startUdpRelay } from '../../src/cli/demo/udp-relay.js'
 import { hasAddon } from '../../src/transport/native/binding.js'
 import { quicTransport } from '../../src/transport/quic.js'
 import type { Link, Listener } from '../../src/transport/transport.js'

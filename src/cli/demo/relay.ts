@@ -1,16 +1,17 @@
-// A bad link on loopback, for the demo and for tests: a UDP relay that delays and drops packets, and a TCP relay
-// that only delays (losing bytes of a TCP connection would break it, and the kernel hides its packets from us).
+// A bad link on loopback, for the demo and for tests: a UDP relay that delays and drops packets (udp-relay.ts), and a
+// TCP relay that only delays (tcp-relay.ts; losing bytes of a TCP connection would break it, and the kernel hides its
+// packets from us). What both have in common.
 
 import type { Address } from '../../transport/transport.js'
 
-export { startTcpRelay } from './tcp-relay.js'
-export { startUdpRelay } from './udp-relay.js'
+/** Bytes on their way in one direction: 250 ms of 1 Gbit/s. */
+export const relayQueueBytes = 32 * 1024 * 1024
 
 export interface TcpRelayOptions {
   readonly target: Address
   /** Added to a round trip, ms; half of it in each direction. */
   readonly rttMs: number
-  /** Bytes on their way in one direction of one connection before the sender is paused; default 32 MiB. */
+  /** Bytes on their way in one direction of one connection before the sender is paused; default relayQueueBytes. */
   readonly queueBytes?: number
 }
 

@@ -10,8 +10,10 @@ import type { Client, ClientProxy, ServedProxy } from '../../client/options.js'
 import { startServer } from '../../server/server.js'
 import type { Address, Transport } from '../../transport/transport.js'
 import { makeCredentials } from '../certificate.js'
-import { type Relay, startTcpRelay, startUdpRelay } from './relay.js'
+import type { Relay } from './relay.js'
 import { type DemoServices, startServices } from './services.js'
+import { startTcpRelay } from './tcp-relay.js'
+import { startUdpRelay } from './udp-relay.js'
 
 export interface StageOptions {
   readonly transports: readonly Transport[]

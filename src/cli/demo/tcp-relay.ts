@@ -4,9 +4,8 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { DelayLine } from './delay-line.js'
-import type { Relay, TcpRelayOptions } from './relay.js'
+import { type Relay, relayQueueBytes, type TcpRelayOptions } from './relay.js'
 
-const queueBytes = 32 * 1024 * 1024
 /** Stands for the FIN in the queue. */
 const fin = Symbol('fin')
 type Piece = Buffer | typeof fin
@@ -43,7 +42,7 @@ export async function startTcpRelay(options: TcpRelayOptions): Promise<Relay> {
     })
     // Bytes on the way and bytes that the target has not taken count together.
     const settle = () => {
-      const full = line.bytes + to.writableLength > (options.queueBytes ?? queueBytes)
+      const full = line.bytes + to.writableLength > (options.queueBytes ?? relayQueueBytes)
       if (full) from.pause()
       else if (from.isPaused()) from.resume()
     }

@@ -5,9 +5,8 @@ import { once } from 'node:events'
 import type { Address } from '../../transport/transport.js'
 import { DelayLine } from './delay-line.js'
 import { seededRandom } from './random.js'
-import type { Relay, UdpRelayOptions } from './relay.js'
+import { type Relay, relayQueueBytes, type UdpRelayOptions } from './relay.js'
 
-const queueBytes = 32 * 1024 * 1024
 /** Sources at once; the oldest is forgotten for a new one. */
 const maxSources = 256
 /** Asked of the system; it gives what it allows. A burst of a congestion window must fit. */
@@ -27,7 +26,7 @@ export async function startUdpRelay(options: UdpRelayOptions): Promise<Relay> {
   let lossRatio = options.lossPercent / 100
   const sources = new Map<string, Socket>()
   const lines = [0, 1].map(
-    () => new DelayLine<Packet>(options.rttMs / 2, options.queueBytes ?? queueBytes, (packet) => deliver(packet)),
+    () => new DelayLine<Packet>(options.rttMs / 2, options.queueBytes ?? relayQueueBytes, (packet) => deliver(packet)),
   ) as [DelayLine<Packet>, DelayLine<Packet>]
 
   const face = createSocket('udp4')

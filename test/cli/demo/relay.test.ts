@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import test from 'ava'
 import { seededRandom } from '../../../src/cli/demo/random.js'
-import { startTcpRelay, startUdpRelay } from '../../../src/cli/demo/relay.js'
+import { startTcpRelay } from '../../../src/cli/demo/tcp-relay.js'
+import { startUdpRelay } from '../../../src/cli/demo/udp-relay.js'
 
 async function udpEcho() {
   const socket = createSocket('udp4')
