@@ -1,8 +1,8 @@
 // Which transports this installation has: quic needs the native addon, tls works everywhere.
 
-import { isPetrelError, type PetrelError } from '../base/errors.js'
+import type { PetrelError } from '../base/errors.js'
 import { transportByName } from '../transport/index.js'
-import { loadAddon } from '../transport/native/binding.js'
+import { loadAddon, missingAddon } from '../transport/native/binding.js'
 import type { Transport, TransportName } from '../transport/transport.js'
 
 export interface Installed {
@@ -14,19 +14,14 @@ export interface Installed {
 
 /** Throws native_missing only where PETREL_NATIVE=require asks for it. */
 export function installedTransports(): Installed {
-  const tls = transportByName('tls')
-  try {
-    loadAddon()
-    return { transports: [transportByName('quic'), tls], missing: undefined }
-  } catch (error) {
-    if (!isPetrelError(error, 'native_missing') || process.env.PETREL_NATIVE === 'require') throw error
-    return { transports: [tls], missing: error }
-  }
+  const missing = missingAddon()
+  const names: TransportName[] = missing === undefined ? ['quic', 'tls'] : ['tls']
+  return { transports: names.map(transportByName), missing }
 }
 
 /** Those that were asked for, or all that are there. Throws native_missing when one was asked for and is not there. */
 export function chosenTransports(names: readonly TransportName[] | undefined): Installed {
   if (names === undefined) return installedTransports()
   if (names.includes('quic')) loadAddon()
-  return { transports: names.map((name) => transportByName(name)), missing: undefined }
+  return { transports: names.map(transportByName), missing: undefined }
 }

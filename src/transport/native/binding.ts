@@ -4,7 +4,7 @@
 
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { type ErrorCode, PetrelError } from '../../base/errors.js'
+import { type ErrorCode, isPetrelError, PetrelError } from '../../base/errors.js'
 import type { Credentials } from '../transport.js'
 
 export interface AddonLimits {
@@ -98,16 +98,18 @@ export function loadAddon(): Addon {
   }
 }
 
-/** Whether quic can be used here. With PETREL_NATIVE=require its absence is an error (native_missing). */
-export function hasAddon(): boolean {
+/** Why quic cannot be used here (native_missing); undefined: it can. Throws it where PETREL_NATIVE=require asks for it. */
+export function missingAddon(): PetrelError | undefined {
   try {
     loadAddon()
-    return true
+    return undefined
   } catch (error) {
-    if (process.env.PETREL_NATIVE === 'require') throw error
-    return false
+    if (!isPetrelError(error, 'native_missing') || process.env.PETREL_NATIVE === 'require') throw error
+    return error
   }
 }
+
+export const hasAddon = (): boolean => missingAddon() === undefined
 
 const missing = (what: string, cause?: unknown) =>
   new PetrelError(
