@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { namePattern } from '../base/names.js'
 import { parseAddress } from '../transport/address.js'
 import { parseDuration, parseSize } from './units.js'
 
@@ -101,7 +102,7 @@ export const network = text({ expected: 'an IP address or a range such as 10.0.0
 
 export const proxyName = z
   .string()
-  .regex(/^[A-Za-z0-9._-]{1,64}$/)
+  .regex(namePattern)
   .meta({ expected: 'a name of 1 to 64 characters out of a-z A-Z 0-9 . _ -' })
 
 export const timeZone = text({ expected: 'local, utc or a time zone such as Europe/Berlin' }, (value) =>

@@ -4,6 +4,7 @@
 import { isPetrelError, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { lineOf, sparingly } from '../base/log.js'
+import { namePattern } from '../base/names.js'
 import { type AllowedClient, portsFor, refusal } from '../control/policy.js'
 import { proxyTypes } from '../proxy/index.js'
 import type { Exposure, ProxySpec, StreamOpener } from '../proxy/proxy.js'
@@ -78,7 +79,7 @@ export class SessionProxies {
   }
 
   async #openOne(register: Register, client: AllowedClient, options: ServerOptions): Promise<Exposure> {
-    if (!/^[a-zA-Z0-9._-]{1,64}$/.test(register.name)) {
+    if (!namePattern.test(register.name)) {
       throw new PetrelError('config_invalid', 'peer', 'a proxy name has 1 to 64 of the characters a-z A-Z 0-9 . _ -')
     }
     if (this.#open.size >= options.limits.proxiesPerClient) {

@@ -3,6 +3,7 @@
 
 import { PetrelError } from '../base/errors.js'
 import { ipFromBytes, ipToBytes } from '../base/ip.js'
+import { longestNameBytes, namePattern } from '../base/names.js'
 
 /** Raw bytes of the visitor follow it. `proxy` is empty for the stream that carries a link's flows. */
 export interface StreamHeader {
@@ -17,12 +18,12 @@ export interface StreamHeader {
 export const NEW_STREAM = 0x02
 
 /** type u8, streamID u32, nameLength u8, name of 64, family u8, IPv6 address, port u16. */
-export const maxHeaderBytes = 1 + 4 + 1 + 64 + 1 + 16 + 2
+export const maxHeaderBytes = 1 + 4 + 1 + longestNameBytes + 1 + 16 + 2
 
 /** Throws internal when the name is too long or the visitor's host is no IP address. */
 export function encodeHeader({ streamId, proxy, visitor }: StreamHeader): Buffer {
   const address = ipToBytes(visitor.host)
-  if (address === undefined || !isProxyName.test(proxy)) {
+  if (address === undefined || !isName(proxy)) {
     throw new PetrelError('internal', 'us', `no stream header for proxy "${proxy}", visitor "${visitor.host}"`)
   }
   const bytes = Buffer.allocUnsafe(9 + proxy.length + address.length)
@@ -44,10 +45,11 @@ export function decodeHeader(bytes: Uint8Array): { header: StreamHeader; length:
   if (bytes[0] !== NEW_STREAM) throw violation(`a stream that begins with 0x${bytes[0]!.toString(16)}`)
   if (bytes.length < 6) return undefined
   const nameEnd = 6 + bytes[5]!
-  if (nameEnd > 6 + 64) throw violation(`a proxy name of ${bytes[5]} bytes, the most is 64`)
+  if (nameEnd > 6 + longestNameBytes)
+    throw violation(`a proxy name of ${bytes[5]} bytes, the most is ${longestNameBytes}`)
   if (bytes.length < nameEnd + 1) return undefined
   const proxy = Buffer.from(bytes.buffer, bytes.byteOffset + 6, nameEnd - 6).toString('latin1')
-  if (!isProxyName.test(proxy)) throw violation('a proxy name with characters outside [a-zA-Z0-9._-]')
+  if (!isName(proxy)) throw violation('a proxy name with characters outside [a-zA-Z0-9._-]')
   const family = bytes[nameEnd]
   if (family !== 4 && family !== 6) throw violation(`address family ${family}, known are 4 and 6`)
   const portAt = nameEnd + 1 + (family === 4 ? 4 : 16)
@@ -57,7 +59,8 @@ export function decodeHeader(bytes: Uint8Array): { header: StreamHeader; length:
   return { header, length: portAt + 2 }
 }
 
-const isProxyName = /^[a-zA-Z0-9._-]{0,64}$/
+/** A proxy's name, or none. */
+const isName = (text: string): boolean => text === '' || namePattern.test(text)
 
 const violation = (what: string): PetrelError =>
   new PetrelError('protocol_violation', 'peer', `the peer sent ${what} (PROTOCOL.md, "Streams")`)
