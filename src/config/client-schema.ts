@@ -14,7 +14,8 @@ const proxySchema = z.strictObject({
   local_port: field.port,
   remote_port: field.listenPort.default(0),
   bind_addr: field.ipAddress.optional(),
-  allow: networks.optional(),
+  // An empty one would let nobody in; whoever writes it means something else.
+  allow: networks.min(1).meta({ expected: 'at least one address or range' }).optional(),
   deny: networks.optional(),
   max_connections: field.whole(1, 1_000_000).optional(),
   idle_timeout: field.duration.optional(),

@@ -1,13 +1,23 @@
 // The options of `register`: u8 key | u16 length | value, in any order, each key at most as often as it may stand.
 // A key that we do not know is refused and not skipped: an access list that is silently left out would open a port.
 
+import { PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { FieldReader, FieldWriter, malformed } from './fields.js'
 import type { RegisterOptions } from './messages.js'
 
 const Key = { bindAddress: 1, allow: 2, deny: 3, maxConnections: 4, idleTimeoutMs: 5, noDelay: 6 } as const
 
+/** Throws config_invalid on lists that the message could not say: an allow list without entries would read as none,
+ *  and let everybody in. */
 export function writeOptions(writer: FieldWriter, options: RegisterOptions): void {
+  if (options.allow?.length === 0) {
+    throw invalid('allow has no entry, so nobody could visit: list who may, or leave it out')
+  }
+  const entries = (options.allow?.length ?? 0) + (options.deny?.length ?? 0)
+  if (entries > limits.control.visitorRanges) {
+    throw invalid(`allow and deny have ${entries} entries, at most ${limits.control.visitorRanges} fit: join ranges`)
+  }
   const option = (key: number, value: Uint8Array) => writer.u8(key).u16(value.length).bytes(value)
   const u32 = (value: number) => new FieldWriter().u32(value).done()
   if (options.bindAddress !== undefined) option(Key.bindAddress, Buffer.from(options.bindAddress))
@@ -49,3 +59,5 @@ function flag(value: number): boolean {
   if (value > 1) throw malformed(`${value} where 0 or 1 stands`)
   return value === 1
 }
+
+const invalid = (message: string) => new PetrelError('config_invalid', 'config', message)

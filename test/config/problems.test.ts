@@ -287,6 +287,11 @@ const clientCases: readonly Case[] = [
     ],
   },
   {
+    title: 'an allow list without an entry',
+    yaml: `${base}proxies:\n  ssh: { type: tcp, local_port: 22, allow: [] }`,
+    problems: ['f.yaml:4:37: proxies.ssh.allow: expected at least one address or range, found a list'],
+  },
+  {
     title: 'nothing to serve',
     yaml: base,
     problems: ['f.yaml:1:1: proxies: nothing to serve: name a proxy, or use `petrel tcp PORT`'],

@@ -2,7 +2,7 @@ import test from 'ava'
 import { isPetrelError } from '../../src/base/errors.js'
 import { decodeHello, decodeMessage, encodeHello, encodeMessage } from '../../src/wire/codec.js'
 import { Framer } from '../../src/wire/framer.js'
-import type { Hello, Message } from '../../src/wire/messages.js'
+import type { Hello, Message, RegisterOptions } from '../../src/wire/messages.js'
 
 const hello: Hello = {
   clientId: Buffer.alloc(16, 0xc1),
@@ -105,6 +105,14 @@ test('wrong magic is refused at its first wrong byte', (t) => {
 test('a frame that is empty or too long is refused before it is held', (t) => {
   t.true(isViolation(t.throws(() => [...new Framer(100, false).push(Buffer.from('0000', 'hex'))])))
   t.true(isViolation(t.throws(() => [...new Framer(100, false).push(Buffer.from('0065', 'hex'))])))
+})
+
+test('lists that a registration could not say are refused before it is sent', (t) => {
+  const register = { type: 'register', proxy: 'tcp', name: 'web', remotePort: 0, localPort: 80 } as const
+  const say = (options: RegisterOptions) => () => encodeMessage({ ...register, options })
+  t.throws(say({ allow: [] }), { code: 'config_invalid' }, 'an empty allow list must not become none')
+  t.throws(say({ deny: Array<string>(257).fill('192.0.2.1') }), { code: 'config_invalid' })
+  t.notThrows(say({ allow: ['192.0.2.1'], deny: [] }))
 })
 
 test('unknown types, options and methods are refused by name', (t) => {
