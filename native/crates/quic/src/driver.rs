@@ -32,6 +32,7 @@ const TURN_BYTES: usize = 64 * 1024;
 const MIN_SEND_WINDOW: u64 = 512 * 1024;
 const MAX_SEND_WINDOW: u64 = 64 * 1024 * 1024;
 /// Numbers of StreamReset and LinkEnd in errors.ts.
+const RESET_PROTOCOL: u32 = 2;
 const RESET_LIMIT: u32 = 7;
 const END_PROTOCOL: u64 = 1;
 const END_INTERNAL: u64 = 2;
@@ -298,7 +299,11 @@ impl Driver {
 
     fn accept(&mut self, connection: &mut Connection, id: StreamId) {
         if id.dir() == Dir::Uni {
-            self.peer_backstop.get_or_insert(id);
+            if *self.peer_backstop.get_or_insert(id) != id {
+                // A peer has one. What came on another would wait in the engine, unread and beyond any credit.
+                let _ = connection.recv_stream(id).stop(VarInt::from_u32(RESET_PROTOCOL));
+                return;
+            }
         } else {
             lock(&self.link.state).add(number(id));
             self.push(Event::Stream { link: self.link.id, stream: number(id) });
