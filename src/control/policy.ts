@@ -39,6 +39,10 @@ export class Directory {
     }
   }
 
+  get size(): number {
+    return this.#byName.size
+  }
+
   byTokenId(id: Uint8Array): AllowedClient | undefined {
     return this.#byCredential.get(`token ${Buffer.from(id).toString('hex')}`)
   }

@@ -12,6 +12,7 @@ import { Directory } from '../control/policy.js'
 import type { Link, Listener, Stream } from '../transport/transport.js'
 import { listenAll } from './listeners.js'
 import type { Server, ServerOptions, SessionStatus } from './options.js'
+import { noPlace } from './places.js'
 import { Registry } from './registry.js'
 import { Session } from './session.js'
 
@@ -119,11 +120,15 @@ class RunningServer implements Server {
     if (older?.dialId === session.dialId) {
       throw new PetrelError('superseded', 'peer', 'another link of this dial was taken')
     }
-    if (!older && this.#registry.sessions.length >= this.#options.limits.clients) {
-      throw new PetrelError('limit_exceeded', 'us', `this server has ${this.#options.limits.clients} clients, its most`)
-    }
+    if (!older) this.#checkPlace(session)
     this.#registry.add(session)
     await older?.supersede()
+  }
+
+  #checkPlace({ client }: Session): void {
+    const here = this.#registry.sessions.map((session) => session.client.name)
+    const no = noPlace(client.name, { most: this.#options.limits.clients, allowed: this.#directory.size, here })
+    if (no) throw no
   }
 }
 

@@ -1,5 +1,6 @@
 import test from 'ava'
 import { isPetrelError } from '../../src/base/errors.js'
+import { noPlace } from '../../src/server/places.js'
 import { candidatePorts } from '../../src/server/ports.js'
 import { Registry } from '../../src/server/registry.js'
 
@@ -60,4 +61,19 @@ test('a session that was replaced does not remove its successor', (t) => {
   t.is(registry.session('A'), newer)
   registry.remove(newer)
   t.is(registry.session('A'), undefined)
+})
+
+test('a client that comes with many install ids leaves the others their places', (t) => {
+  const times = (name: string, count: number) => new Array<string>(count).fill(name)
+  const has = (name: string, allowed: number, here: readonly string[]) =>
+    noPlace(name, { most: 10, allowed, here }) === undefined
+  t.true(has('a', 1, times('a', 9)), 'alone on the list: all places are its own')
+  t.false(has('a', 1, times('a', 10)))
+  t.true(has('a', 3, times('a', 7)))
+  t.false(has('a', 3, times('a', 8)), 'two others are still to come')
+  t.true(has('b', 3, times('a', 8)))
+  t.true(has('a', 3, ['b', 'c', ...times('a', 7)]))
+  t.false(has('c', 3, ['b', ...times('a', 9)]), 'full is full')
+  t.true(has('a', 100, times('a', 4)), 'a list longer than the server is wide keeps half')
+  t.false(has('a', 100, times('a', 5)))
 })
