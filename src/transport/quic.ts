@@ -8,7 +8,7 @@ import { printable } from '../base/printable.js'
 import { formatAddress } from './address.js'
 import { Backlog } from './backlog.js'
 import { leafOf } from './certificate.js'
-import { dialAborted, listenAborted } from './errors.js'
+import { cannotListen, dialAborted, isListenCode, listenAborted } from './errors.js'
 import { addonError } from './native/binding.js'
 import { type Engine, type LinkSink, sharedEngine } from './native/engine.js'
 import { addonLimits, type SilenceTimes } from './native/limits.js'
@@ -190,7 +190,8 @@ class QuicListener implements Listener {
       )
       return new QuicListener(engine, id, { host: address.host, port })
     } catch (error) {
-      throw addonError(error, `cannot listen on ${formatAddress(address)}`)
+      const failure = addonError(error)
+      throw isListenCode(failure.code) ? cannotListen(address, 'UDP', failure.code, failure) : failure
     }
   }
 

@@ -2,6 +2,7 @@
 
 import { PetrelError } from '../base/errors.js'
 import { formatAddress } from './address.js'
+import { cannotListen, type ListenCode } from './errors.js'
 import type { Address } from './transport.js'
 
 const codeOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?? ''
@@ -37,15 +38,7 @@ export function dialFailure(address: Address, cause: Error): PetrelError {
 
 /** Why listening failed: address_in_use, port_refused or unreachable. */
 export function listenFailure(address: Address, cause: Error): PetrelError {
-  const where = formatAddress(address)
-  const code = codeOf(cause)
-  if (code === 'EADDRINUSE') {
-    const text = `${where} is in use by another program: stop it or choose another port`
-    return new PetrelError('address_in_use', 'config', text, { cause })
-  }
-  if (code === 'EACCES') {
-    const text = `the system does not allow listening on ${where}: choose a port above 1023 or grant the right`
-    return new PetrelError('port_refused', 'config', text, { cause })
-  }
-  return new PetrelError('unreachable', 'config', `cannot listen on ${where}: ${cause.message}`, { cause })
+  return cannotListen(address, 'TCP', listenCodes[codeOf(cause)] ?? 'unreachable', cause)
 }
+
+const listenCodes: Record<string, ListenCode> = { EADDRINUSE: 'address_in_use', EACCES: 'port_refused' }

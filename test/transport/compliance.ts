@@ -517,7 +517,9 @@ export function compliance(test: TestFn, name: string, make: () => Subject | Pro
     const credentials = await credentialsOnce
     const listener = await transport.listen(anyPort, { credentials })
     t.teardown(() => listener.close())
-    t.is((await rejection(transport.listen(listener.address, { credentials }))).code, 'address_in_use')
+    const taken = await rejection(transport.listen(listener.address, { credentials }))
+    t.is(taken.code, 'address_in_use')
+    t.regex(taken.message, /choose another/)
     const bad = { certificate: 'no certificate', privateKey: 'no key' }
     t.is((await rejection(transport.listen(anyPort, { credentials: bad }))).code, 'config_invalid')
   })

@@ -119,10 +119,10 @@ const missing = (what: string, cause?: unknown) =>
     { cause },
   )
 
-/** What the addon throws is "code|text". */
-export function addonError(error: unknown, where: string): PetrelError {
+/** What the addon throws is "code|text". where: goes in front of the text. */
+export function addonError(error: unknown, where?: string): PetrelError {
   const [code, text] = (error instanceof Error ? error.message : String(error)).split(/\|(.*)/s)
-  if (text === undefined) return new PetrelError('internal', 'us', `${where}: ${code}`, { cause: error })
-  const source = code === 'closed' ? 'us' : 'config'
-  return new PetrelError(code as ErrorCode, source, `${where}: ${text}`, { cause: error })
+  const said = (what: string | undefined) => (where === undefined ? `${what}` : `${where}: ${what}`)
+  if (text === undefined) return new PetrelError('internal', 'us', said(code), { cause: error })
+  return new PetrelError(code as ErrorCode, code === 'closed' ? 'us' : 'config', said(text), { cause: error })
 }
