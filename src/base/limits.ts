@@ -77,6 +77,10 @@ export const limits = {
     tcpIdleMs: 7_440_000,
     /** RFC 4787 REQ-5 asks for 2 minutes at least of a NAT; one is what tunnels and load balancers use. */
     udpIdleMs: 60_000,
+    /** A UDP flow that was quiet for so long gives way to a new one when its source is at its cap, and how long a
+     *  search for such a flow that found none is not repeated. A DNS query is over long before. */
+    quietFlowMs: 5_000,
+    quietSearchMs: 250,
     /** An idle timeout that a client may ask for: shorter ones cut healthy visitors and cost a timer that never rests. */
     shortestIdleMs: 100,
     /** First keep-alive probe on a quiet TCP connection; finds dead visitors before a NAT forgets them. */

@@ -3,7 +3,7 @@
 
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
-import { plainAddress } from '../base/ip.js'
+import { plainAddress, sourceKey } from '../base/ip.js'
 import { limits } from '../base/limits.js'
 import type { Address } from '../transport/transport.js'
 import { watchIdle } from './idle.js'
@@ -18,6 +18,8 @@ export type UdpCounters = {
   /** Flows. */
   accepted: number
   endedIdle: number
+  /** Quiet ones that gave way to a new one of the same source. */
+  endedForRoom: number
   /** By the client, or with the link. */
   endedByPeer: number
   /** Payloads of visitors, and those to them. */
@@ -49,6 +51,7 @@ class UdpExposure implements Exposure {
   readonly counters: UdpCounters = {
     accepted: 0,
     endedIdle: 0,
+    endedForRoom: 0,
     endedByPeer: 0,
     received: 0,
     sent: 0,
@@ -69,6 +72,7 @@ class UdpExposure implements Exposure {
   private readonly flows = new Map<string, VisitorFlow>()
   private readonly idleTimeoutMs: number
   private isDraining = false
+  private nextSearch = 0
   private onEmpty: (() => void) | undefined
   private closed: Promise<void> | undefined
 
@@ -144,7 +148,7 @@ class UdpExposure implements Exposure {
     if (held === undefined) return
     this.counters.received++
     this.counters.receivedBytes += bytes.length
-    held.moved++
+    held.touch()
     held.flow.send(bytes)
   }
 
@@ -158,7 +162,8 @@ class UdpExposure implements Exposure {
       this.counters.refusedDraining++
       return undefined
     }
-    const refusal = this.visitors.enter(from.address)
+    let refusal = this.visitors.enter(from.address)
+    if (refusal === 'sourceFull' && this.makeRoom(from.address)) refusal = this.visitors.enter(from.address)
     if (refusal !== undefined) {
       this.counters[refusedCounter[refusal]]++
       return undefined
@@ -184,10 +189,30 @@ class UdpExposure implements Exposure {
     return held
   }
 
+  /** A source at its cap gives up the quietest of its own flows: a resolver takes a new port for each query. */
+  private makeRoom(host: string): boolean {
+    const now = performance.now()
+    // Whoever floods from one address must not buy a search of all flows with each payload.
+    if (now < this.nextSearch) return false
+    const source = sourceKey(plainAddress(host))
+    let quietest: VisitorFlow | undefined
+    for (const held of this.flows.values()) {
+      if (held.source === source && (quietest === undefined || held.movedAt < quietest.movedAt)) quietest = held
+    }
+    if (quietest === undefined || now - quietest.movedAt < limits.proxy.quietFlowMs) {
+      this.nextSearch = now + limits.proxy.quietSearchMs
+      return false
+    }
+    this.counters.endedForRoom++
+    this.remove(quietest)
+    quietest.flow.close()
+    return true
+  }
+
   private eventsOf(held: VisitorFlow): FlowEvents {
     return {
       payload: (bytes) => {
-        held.moved++
+        held.touch()
         this.reply(bytes, held.visitor)
       },
       closed: () => {
@@ -222,8 +247,11 @@ class UdpExposure implements Exposure {
 class VisitorFlow {
   /** As the socket reports it: replies go nowhere else. */
   readonly visitor: Address
+  readonly source: string
   flow!: Flow
+  /** Payloads either way, and when the last one went. */
   moved = 0
+  movedAt = performance.now()
   unwatch: () => void = () => {}
 
   constructor(
@@ -231,5 +259,11 @@ class VisitorFlow {
     from: RemoteInfo,
   ) {
     this.visitor = { host: from.address, port: from.port }
+    this.source = sourceKey(plainAddress(from.address))
+  }
+
+  touch(): void {
+    this.moved++
+    this.movedAt = performance.now()
   }
 }

@@ -249,3 +249,27 @@ async function echoOf({ socket }: UdpPeer, payload: Buffer, port: number, host =
 async function eventually(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5))
 }
+
+test.serial('a source at its cap gives up its own quietest flow, and never a busy one', async (t) => {
+  const { port, exposure } = await setting(t, { limits: { maxConnectionsPerSource: 2 } })
+  const [busy, quiet, third] = [await visit(t), await visit(t), await visit(t)]
+  const ask = async ({ socket }: UdpPeer, text: string): Promise<string> => {
+    socket.send(text, port, '127.0.0.1')
+    return String((await received(socket, 1))[0])
+  }
+  await ask(quiet, 'one')
+  await ask(busy, 'one')
+  third.socket.send('too early', port, '127.0.0.1')
+  while (exposure.counters.refusedSourceFull !== 1) await new Promise(setImmediate)
+
+  const now = performance.now.bind(performance)
+  t.teardown(() => {
+    performance.now = now
+  })
+  performance.now = () => now() + limits.proxy.quietFlowMs
+  t.is(await ask(busy, 'still here'), 'still here')
+  t.is(await ask(third, 'in time'), 'in time')
+  t.is(exposure.counters.endedForRoom, 1)
+  t.is(exposure.active, 2)
+  t.is(await ask(busy, 'and still'), 'and still')
+})
