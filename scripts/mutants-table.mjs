@@ -131,8 +131,8 @@ export const mutants = [
   {
     break: 'the port after the range is allowed',
     file: 'src/control/policy.ts',
-    from: 'remotePort >= start && remotePort <= end)',
-    to: 'remotePort >= start && remotePort <= end + 1)',
+    from: 'port >= start && port <= end)',
+    to: 'port >= start && port <= end + 1)',
     test: ['dist/test/hostile/registrations.test.js', 'a registration with the port above the range *'],
   },
   {
