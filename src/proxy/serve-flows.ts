@@ -76,8 +76,9 @@ class ClientFlows implements LocalFlows {
   }
 
   private readonly accept: AcceptFlow = (header, flow) => {
-    // A table counts open flows; those here may also be closed ones whose service's name is still being looked up.
-    const isFull = this.isEnded || this.held.size >= limits.proxy.flowsPerLink
+    // A table counts open flows; half of those here may be closed ones whose service's name is still being looked up,
+    // or whose socket is about to go.
+    const isFull = this.isEnded || this.held.size >= 2 * limits.proxy.flowsPerLink
     const service = isFull ? undefined : this.options.lookup(header.proxy)
     if (service === undefined) return undefined
     const serviceFlow: ServiceFlow = new ServiceFlow({

@@ -18,7 +18,7 @@ export type UdpCounters = {
   /** Flows. */
   accepted: number
   endedIdle: number
-  /** Quiet ones that gave way to a new one of the same source. */
+  /** Quiet ones that gave way to a new one of the same source, and ones with one payload where the proxy was full. */
   endedForRoom: number
   /** By the client, or with the link. */
   endedByPeer: number
@@ -70,6 +70,8 @@ class UdpExposure implements Exposure {
   private readonly socket: Socket
   private readonly visitors: Visitors
   private readonly flows = new Map<string, VisitorFlow>()
+  /** Those whose visitor has sent one payload, oldest first: all that a forged address ever comes to. */
+  private readonly unproved = new Set<VisitorFlow>()
   private readonly idleTimeoutMs: number
   private isDraining = false
   private nextSearch = 0
@@ -144,7 +146,9 @@ class UdpExposure implements Exposure {
 
   private receive(bytes: Buffer, from: RemoteInfo): void {
     const key = `${from.address} ${from.port}`
-    const held = this.flows.get(key) ?? this.admit(key, from)
+    const known = this.flows.get(key)
+    if (known !== undefined) this.unproved.delete(known)
+    const held = known ?? this.admit(key, from)
     if (held === undefined) return
     this.counters.received++
     this.counters.receivedBytes += bytes.length
@@ -163,7 +167,9 @@ class UdpExposure implements Exposure {
       return undefined
     }
     let refusal = this.visitors.enter(from.address)
-    if (refusal === 'sourceFull' && this.makeRoom(from.address)) refusal = this.visitors.enter(from.address)
+    const hasRoom =
+      (refusal === 'sourceFull' && this.makeRoom(from.address)) || (refusal === 'proxyFull' && this.endUnproved())
+    if (hasRoom) refusal = this.visitors.enter(from.address)
     if (refusal !== undefined) {
       this.counters[refusedCounter[refusal]]++
       return undefined
@@ -180,6 +186,7 @@ class UdpExposure implements Exposure {
     }
     this.counters.accepted++
     this.flows.set(key, held)
+    this.unproved.add(held)
     const onIdle = (): void => {
       this.counters.endedIdle++
       this.remove(held)
@@ -206,6 +213,16 @@ class UdpExposure implements Exposure {
     this.counters.endedForRoom++
     this.remove(quietest)
     quietest.flow.close()
+    return true
+  }
+
+  /** Whoever forges addresses could fill the proxy for everybody else, so the oldest unproved flow goes. */
+  private endUnproved(): boolean {
+    const [oldest] = this.unproved
+    if (oldest === undefined) return false
+    this.counters.endedForRoom++
+    this.remove(oldest)
+    oldest.flow.close()
     return true
   }
 
@@ -239,6 +256,7 @@ class UdpExposure implements Exposure {
   private remove(held: VisitorFlow): void {
     held.unwatch()
     this.flows.delete(held.key)
+    this.unproved.delete(held)
     this.visitors.leave(held.visitor.host)
     if (this.flows.size === 0) this.onEmpty?.()
   }

@@ -166,17 +166,19 @@ test('lists and caps hold, and what they refuse is counted', async (t) => {
     spec: { deny: ['127.0.0.9'], maxConnections: 3 },
     limits: { maxConnectionsPerSource: 2 },
   })
+  // Twice, or it makes room for others.
   const send = async (host: string): Promise<void> => {
     const visitor = await visit(t, host)
-    visitor.socket.send('x', port, '127.0.0.1')
+    for (let n = 0; n < 2; n++) visitor.socket.send('x', port, '127.0.0.1')
   }
   await send('127.0.0.9')
-  await eventually(() => exposure.counters.refusedDenied === 1)
+  await eventually(() => exposure.counters.refusedDenied === 2)
   for (let i = 0; i < 3; i++) await send('127.0.0.1')
-  await eventually(() => exposure.counters.refusedSourceFull === 1)
+  await eventually(() => exposure.counters.refusedSourceFull === 2)
   await send('127.0.0.2')
+  await eventually(() => exposure.counters.received === 6)
   await send('127.0.0.3')
-  await eventually(() => exposure.counters.refusedProxyFull === 1)
+  await eventually(() => exposure.counters.refusedProxyFull === 2)
   t.is(exposure.active, 3)
 })
 
@@ -272,4 +274,19 @@ test.serial('a source at its cap gives up its own quietest flow, and never a bus
   t.is(exposure.counters.endedForRoom, 1)
   t.is(exposure.active, 2)
   t.is(await ask(busy, 'and still'), 'and still')
+})
+
+test('a proxy that is full of visitors with one payload each takes another, and keeps who goes on', async (t) => {
+  const { port, exposure } = await setting(t, { limits: { maxConnections: 3 } })
+  const ask = async (visitor: UdpPeer, text: string): Promise<string> => {
+    const answer = received(visitor.socket, 1)
+    visitor.socket.send(text, port, '127.0.0.1')
+    return String((await answer)[0])
+  }
+  const loyal = await visit(t)
+  t.is(await ask(loyal, 'one'), 'one')
+  t.is(await ask(loyal, 'two'), 'two')
+  for (let n = 0; n < 6; n++) t.is(await ask(await visit(t), `${n}`), `${n}`)
+  t.is(await ask(loyal, 'three'), 'three')
+  t.like(exposure.counters, { accepted: 7, endedForRoom: 4, refusedProxyFull: 0 })
 })
