@@ -22,7 +22,7 @@ export function order(command: number, bytes: number): Buffer {
 /** The byte at `offset` of every transfer. Its period is prime, so that bytes lost or moved show at once. */
 export const pattern = (offset: number) => (offset % 251) & 0xff
 
-// The pattern starts anew in each chunk's own place: chunkBytes is no multiple of 251, so a longer block is cut.
+// Longer than a chunk by a period, so that a piece can begin anywhere in it.
 const block = Buffer.alloc(chunkBytes + 251)
 for (let at = 0; at < block.length; at++) block[at] = pattern(at)
 

@@ -1,14 +1,14 @@
 // Bytes of a TCP visitor through two processes to a service on this machine: petrel beside plain relays and other
 // tunnels, all in one run, round by round, so that whatever the machine does hits every system alike.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { echo } from './exchange.js'
 import { type Figure, figures, isTransfer, measure, type Sample, task, warmUpBytes } from './figures.js'
 import { answers, Processes } from './processes.js'
-import { doubts, goals, printTables, type Samples } from './report.js'
+import { doubts, goals, markdown, printTables, type Samples } from './report.js'
 import { direct, type Running, type System, systems, yardstick } from './systems.js'
 
 const usage = `usage: scripts/bench/loopback [options]
@@ -17,6 +17,7 @@ const usage = `usage: scripts/bench/loopback [options]
   --only NAMES    systems, separated by commas; ${yardstick} and ${direct} always run
   --figures NAMES ${figures.join(', ')}
   --json FILE     writes every sample there
+  --readme FILE   writes the medians between its two lines "bench: loopback"
 scripts/bench/peers builds rathole and frp. Exit code 1: the figures are not to be believed, and why.`
 
 interface Options {
@@ -25,13 +26,22 @@ interface Options {
   readonly only: readonly string[]
   readonly figures: readonly Figure[]
   readonly json: string | undefined
+  readonly readme: string | undefined
 }
 
 function parse(args: readonly string[]): Options | undefined {
   const text = { type: 'string' as const }
   const { values } = parseArgs({
     args: [...args],
-    options: { rounds: text, seconds: text, only: text, figures: text, json: text, help: { type: 'boolean' } },
+    options: {
+      rounds: text,
+      seconds: text,
+      only: text,
+      figures: text,
+      json: text,
+      readme: text,
+      help: { type: 'boolean' },
+    },
   })
   if (values.help) return undefined
   const list = (given: string | undefined, known: readonly string[], option: string) => {
@@ -52,6 +62,7 @@ function parse(args: readonly string[]): Options | undefined {
     only: list(values.only, known, 'only'),
     figures: list(values.figures, figures, 'figures') as Figure[],
     json: values.json,
+    readme: values.readme,
   }
 }
 
@@ -117,6 +128,17 @@ async function take(options: Options, chosen: readonly System[], folder: string)
   }
 }
 
+/** Replaces what stands between the two marks. */
+function writeReadme(file: string, text: string): void {
+  const marks = /(<!-- bench: loopback, begin -->\n)[\s\S]*?(<!-- bench: loopback, end -->)/
+  const old = readFileSync(file, 'utf8')
+  if (!marks.test(old)) throw new Error(`${file} has no lines "bench: loopback"`)
+  writeFileSync(
+    file,
+    old.replace(marks, (_all, begin, end) => `${begin}${text}\n${end}`),
+  )
+}
+
 /** Returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const options = parse(args)
@@ -141,6 +163,11 @@ export async function main(args: readonly string[]): Promise<number> {
         options.json,
         `${JSON.stringify({ machine, date: new Date(), options, samples, doubts: wrong }, null, 1)}\n`,
       )
+    }
+    if (options.readme !== undefined && wrong.length === 0) {
+      const notes = Object.fromEntries(wanted.map(({ name, note }) => [name, note]))
+      const how = `Medians of ${options.rounds} rounds, ${machine}, all processes on this one machine:`
+      writeReadme(options.readme, `${how}\n\n${markdown(samples, notes)}`)
     }
     return wrong.length === 0 ? 0 : 1
   } catch (error) {

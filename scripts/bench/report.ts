@@ -78,6 +78,35 @@ export function printTables(samples: Samples): string {
   return blocks.join('\n\n')
 }
 
+const shortTable: readonly (readonly [string, Figure, Column, number])[] = [
+  ['down, 1', 'download 1', 'rate', 0],
+  ['down, 8', 'download 8', 'rate', 0],
+  ['up, 1', 'upload 1', 'rate', 0],
+  ['up, 8', 'upload 8', 'rate', 0],
+  ['CPU s/GB (down, 8)', 'download 8', 'cpuPerGB', 2],
+  ['new connections/s', 'connect', 'rate', 0],
+  ['their p50 / p99, ms', 'connect', 'p50Us', 1],
+  ['ping-pong p50 / p99, us', 'ping', 'p50Us', 0],
+]
+
+/** The medians as one table in Markdown. notes: what each system is. */
+export function markdown(samples: Samples, notes: Readonly<Record<string, string>>): string {
+  const cell = (system: string, figure: Figure, key: Column, digits: number) => {
+    const scale = figure === 'connect' && key !== 'rate' ? 1000 : 1
+    const text = (which: Column) => {
+      const { median } = spread(column(samples, system, figure, which))
+      return Number.isFinite(median) ? (median / scale).toFixed(digits) : ''
+    }
+    return key === 'p50Us' ? `${text('p50Us')} / ${text('p99Us')}` : text(key)
+  }
+  const rows = Object.keys(samples).map((system) => {
+    const cells = shortTable.map(([, ...what]) => cell(system, ...what))
+    return `| ${system}: ${notes[system]} | ${cells.join(' | ')} |`
+  })
+  const head = `| MB/s by direction and connections | ${shortTable.map(([title]) => title).join(' | ')} |`
+  return [head, `| --- |${' ---: |'.repeat(shortTable.length)}`, ...rows].join('\n')
+}
+
 /** petrel's goals as lines: what was wanted, what came out. */
 export function goals(samples: Samples): string[] {
   const wanted = [
