@@ -426,8 +426,8 @@ export class Session {
     let at = from
     if (channel.reportDue && !channel.finReceived) {
       this.keepAlive.measure(nowMs)
-      // A quarter of what is left: the streams that come later find some as well.
-      const budget = (this.#limits.creditBytes - this.#windows) / 4
+      // Half of the link's credit, so that those who come later find room, and readers that stop cost no more.
+      const budget = (this.#limits.creditBytes / 2 - this.#windows) / 2
       const growth = channel.window.growth(nowMs, this.keepAlive.pathRttMs, budget)
       if (growth > 0) {
         channel.window.grow(growth)

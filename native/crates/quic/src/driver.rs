@@ -16,7 +16,7 @@ use petrel_streams::message::{self, Entry, MAX_ENTRY_BYTES};
 use rustls::pki_types::CertificateDer;
 
 use crate::event::{Closed, ClosedBy, DialFailure, Event};
-use crate::link::{DATAGRAM_DEADLINE, DATAGRAM_LIMITS, DATAGRAM_PAYLOAD, Link, State};
+use crate::link::{DATAGRAM_DEADLINE, DATAGRAM_LIMITS, DATAGRAM_PAYLOAD, Link, State, held_bytes};
 use crate::stream::{Fin, SEND_QUEUE_BYTES};
 use crate::{lock, tls};
 
@@ -31,6 +31,8 @@ const TURN_BYTES: usize = 64 * 1024;
 /// What is handed to the engine and not yet acknowledged: at least this, else twice the congestion window.
 const MIN_SEND_WINDOW: u64 = 512 * 1024;
 const MAX_SEND_WINDOW: u64 = 64 * 1024 * 1024;
+/// Streams that wait for the caller or linger, in multiples of those that the peer may have open.
+const MAX_HELD: usize = 4;
 /// Numbers of StreamReset and LinkEnd in errors.ts.
 const RESET_PROTOCOL: u32 = 2;
 const RESET_LIMIT: u32 = 7;
@@ -305,7 +307,14 @@ impl Driver {
                 return;
             }
         } else {
-            lock(&self.link.state).add(number(id));
+            let mut state = lock(&self.link.state);
+            // The engine's own count forgets a stream at its end, ours when the caller has it behind him.
+            if state.streams.len() >= MAX_HELD * state.limits.streams as usize {
+                drop(state);
+                return abandon(connection, id, RESET_LIMIT.into());
+            }
+            state.add(number(id));
+            drop(state);
             self.push(Event::Stream { link: self.link.id, stream: number(id) });
         }
         self.readable(connection, id);
@@ -430,8 +439,15 @@ impl Driver {
 
     /// Hands waiting bytes to the engine, streams in turn, until it takes no more.
     fn write(&mut self, connection: &mut Connection) {
+        while let Some((stream, code)) = self.write_until_stopped(connection) {
+            self.peer_reset(connection, id(stream), code);
+        }
+    }
+
+    /// Some: the peer wants no more of that stream, and others wait for their turn.
+    fn write_until_stopped(&mut self, connection: &mut Connection) -> Option<(u64, u64)> {
         if !self.is_connected || connection.is_closed() {
-            return;
+            return None;
         }
         let cwnd = connection.congestion_state(PathId::ZERO).map_or(0, |c| c.window());
         connection.set_send_window((2 * cwnd).clamp(MIN_SEND_WINDOW, MAX_SEND_WINDOW));
@@ -482,9 +498,7 @@ impl Driver {
                 }
             }
             if let Some(code) = stopped {
-                drop(guard);
-                self.peer_reset(connection, id(stream), code);
-                return self.write(connection);
+                return Some((stream, code));
             }
             if s.out.is_empty() && s.fin == Fin::Asked {
                 // Fails only when the peer stopped the stream, of which an event tells.
@@ -501,6 +515,7 @@ impl Driver {
                 state.forget(stream);
             }
         }
+        None
     }
 
     fn datagrams(&mut self, connection: &mut Connection, now: Instant) {
@@ -532,13 +547,13 @@ impl Driver {
             match datagram.first() {
                 Some(&DATAGRAM_LIMITS) => heard.push(datagram.slice(1..)),
                 Some(&DATAGRAM_PAYLOAD) if state.limits.datagram_bytes > 0 => {
-                    state.received_datagram_bytes += datagram.len();
+                    state.received_datagram_bytes += held_bytes(&datagram);
                     // Copied: a small payload must not keep its whole packet alive.
                     state.received_datagrams.push_back(Bytes::copy_from_slice(&datagram));
                     while state.received_datagram_bytes > state.limits.datagram_bytes
                         && let Some(old) = state.received_datagrams.pop_front()
                     {
-                        state.received_datagram_bytes -= old.len();
+                        state.received_datagram_bytes -= held_bytes(&old);
                         state.dropped_datagrams += 1;
                     }
                     tell = true;

@@ -322,7 +322,7 @@ impl Link {
             into[at..at + 2].copy_from_slice(&(payload.len() as u16).to_le_bytes());
             into[at + 2..end].copy_from_slice(&payload);
             at = end;
-            state.received_datagram_bytes -= payload.len() + 1;
+            state.received_datagram_bytes -= held_bytes(front);
             state.received_datagrams.pop_front();
         }
         state.wants_datagrams = at == 0;
@@ -487,6 +487,11 @@ impl State {
             self.finals.push(Entry { stream: id, taken, limit });
         }
     }
+}
+
+/// What a received datagram costs: empty ones fill memory too.
+pub(crate) fn held_bytes(datagram: &Bytes) -> usize {
+    datagram.len() + 64
 }
 
 /// An IPv4 address that came through an IPv6 socket, as IPv4.

@@ -114,6 +114,9 @@ impl ReceiveCredit {
     /// The reader has taken `taken` bytes since the start. Call `grow` afterwards.
     pub fn took(&mut self, taken: u64, budget: &mut Budget) {
         if !self.ended && taken > self.taken {
+            // Only a peer that was never told of credit gets here.
+            let beyond = taken.saturating_sub(self.limit);
+            self.limit += budget.take(beyond, beyond);
             budget.give(taken - self.taken);
             self.taken = taken;
         }
@@ -258,6 +261,16 @@ mod tests {
             credit.grow(&mut budget, 2);
         }
         assert!(budget.granted() <= 64 * 1024);
+    }
+
+    #[test]
+    fn what_a_peer_without_credit_sent_leaves_no_debt() {
+        static POOL: Pool = Pool::new(1 << 20);
+        let mut budget = Budget::new(64 * 1024, 64 * 1024, &POOL);
+        let mut credit = ReceiveCredit::new(&mut budget);
+        credit.took(1_000_000, &mut budget);
+        credit.end(&mut budget);
+        assert_eq!((budget.granted(), POOL.free()), (0, 1 << 20));
     }
 
     #[test]
