@@ -18,7 +18,7 @@ Exit codes:
   1  failed: network, system or a fault of petrel; the message says which
   2  configuration or flags that cannot be used
   3  authentication: wrong token, or the server is not the one that was expected
-  4  superseded: the same client came back elsewhere
+  4  superseded: the same client started again, here or elsewhere
   5  refused by the server: port, name or limit
   6  the transport is not available here: the native addon is missing
   128 + signal  ended at once by a second Ctrl-C (130) or SIGTERM (143)`

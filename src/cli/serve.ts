@@ -32,7 +32,7 @@ export function loadClientHere(
 
 /**
  * An id of 16 bytes for one command on this installation. The same command that comes back is the same client and takes
- * its names over; two different ones, `petrel tcp 22` beside `petrel udp 7777`, are two clients and leave each other alone.
+ * its names over; two different ones, as `petrel tcp 22` and `petrel tcp 22 --remote-port 20022`, leave each other alone.
  */
 export function commandId({ folders }: Surroundings, command: string): Uint8Array {
   return new Uint8Array(createHash('sha256').update(installId(folders)).update(command).digest().subarray(0, 16))

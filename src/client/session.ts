@@ -169,7 +169,7 @@ const superseded = () =>
   new PetrelError(
     'superseded',
     'peer',
-    'the same client connected again elsewhere: this one stops, so that they do not fight',
+    'the same client started again (here or elsewhere): this one stops; use --name to run both',
   )
 
 const refusedBy = ({ code, name, text }: Refused) =>

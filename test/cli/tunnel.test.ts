@@ -23,6 +23,15 @@ async function webSite(t: ExecutionContext): Promise<number> {
   return (server.address() as { port: number }).port
 }
 
+/** A port that was free a moment ago. */
+async function freePort(): Promise<string> {
+  const server = createTcpServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return `${port}`
+}
+
 async function serverAndJoin(t: ExecutionContext, more: readonly string[] = []) {
   const home = testFolder(t).path
   const args = ['server', '--bind-addr', '127.0.0.1', '--bind-port', '0', ...more]
@@ -66,6 +75,28 @@ test.serial('two commands of one installation live beside each other; the same o
   const { code, stderr } = await first.ended
   t.is(code, 4, stderr)
   t.is(await (await fetch(`http://${address}/`)).text(), page)
+})
+
+test.serial('another public port, refused or not, is another command: the first one goes on', async (t) => {
+  const { clientHome } = await serverAndJoin(t, ['--ports', '1024-65535'])
+  const free = await freePort()
+  const port = await webSite(t)
+  const first = startPetrel(t, ['tcp', `${port}`, '--remote-port', free], { home: clientHome })
+  await first.said('stdout', new RegExp(`public {3}\\S+:${free}\n`))
+  const refused = await runPetrel(t, ['tcp', `${port}`, '--remote-port', '80'], { home: clientHome })
+  t.is(refused.code, 5, refused.stderr)
+  const beside = startPetrel(t, ['tcp', `${port}`, '--bind-addr', '127.0.0.1'], { home: clientHome })
+  await beside.said('stdout', /public/)
+  t.is(first.child.exitCode, null)
+  t.is(await (await fetch(`http://127.0.0.1:${free}/`)).text(), page)
+
+  const again = startPetrel(t, ['tcp', `${port}`, '--remote-port', free, '--transport', 'tls', '-v'], {
+    home: clientHome,
+  })
+  await again.said('stdout', new RegExp(`public {3}\\S+:${free}\nservice.*\nover {5}tls`))
+  const { code, stderr } = await first.ended
+  t.is(code, 4, stderr)
+  t.regex(stderr, /the same client started again \(here or elsewhere\): this one stops; use --name to run both/)
 })
 
 test.serial('a wrong token ends with code 3', async (t) => {

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { PetrelError } from '../../base/errors.js'
 import { defaults } from '../../base/limits.js'
 import type { ProxyKind } from '../../proxy/proxy.js'
-import { parseAddress } from '../../transport/address.js'
+import { formatAddress, parseAddress } from '../../transport/address.js'
 import type { Address } from '../../transport/transport.js'
 import { configFile, type LogFlags, logValues, surroundings, textValue, withLogFlags } from '../flags.js'
 import { commandId, loadClientHere, serve } from '../serve.js'
@@ -57,8 +57,7 @@ Examples:
 async function expose(type: ProxyKind, target: string, flags: ExposeFlags): Promise<void> {
   const around = surroundings()
   const service = serviceOf(target)
-  const server = flags.server ?? ''
-  const id = commandId(around, `${type} ${service.host}:${service.port} ${server} ${flags.name ?? ''}`)
+  const id = commandId(around, wish(type, service, flags))
   // Names are unique on the server, and other installations have a port 22, too.
   const name = flags.name ?? `${type}-${service.port}-${Buffer.from(id).toString('hex', 0, 3)}`
   const proxy = {
@@ -81,6 +80,11 @@ async function expose(type: ProxyKind, target: string, flags: ExposeFlags): Prom
   const settings = loadClientHere(configFile('client', flags.config, around), values, around)
   await serve(settings, id, around)
 }
+
+/** What makes this another client than the one beside it. Not how it is carried or logged: the same service over another
+ *  transport is the same wish. */
+const wish = (type: ProxyKind, service: Address, { server, name, remotePort, bindAddr }: ExposeFlags): string =>
+  JSON.stringify([type, formatAddress(service), server, name, remotePort && numberOf(remotePort), bindAddr])
 
 const numberOf = (text: string): number | string => (/^\d+$/.test(text) ? Number(text) : text)
 
