@@ -225,3 +225,21 @@ test.serial('SIGHUP takes a new configuration whole, or keeps the old one and sa
   await server.said('stderr', /the new configuration holds/)
   t.is((await client.ended).code, 3)
 })
+
+test.serial('SIGHUP names what needs a restart and takes the rest', async (t) => {
+  const folder = testFolder(t)
+  const token = (await runPetrel(t, ['token'], { home: folder.path })).stdout.trim()
+  const write = (lines: string) => folder.write('server.yaml', `bind_addr: 127.0.0.1\n${lines}\n`)
+  const config = write('bind_port: 0')
+  const server = startPetrel(t, ['server', '--config', config], { home: folder.path })
+  const [, address = ''] = await server.said('stderr', /"address":"([^"]+)"/)
+  write(`bind_port: 9\ntransports: [tls]\nlog: { level: debug, format: pretty }\nauth_token: ${token}`)
+  server.child.kill('SIGHUP')
+  await server.said('stderr', /the new configuration holds, except bind_port, transports, log\.format"/)
+  for (const key of ['bind_port', 'transports', 'log.format']) {
+    await server.said('stderr', new RegExp(`"warn".*"${key}: needs a restart`))
+  }
+  const env = { PETREL_TOKEN: token }
+  const client = startPetrel(t, ['tcp', '22', '--server', address], { home: testFolder(t).path, env })
+  await t.notThrowsAsync(client.said('stdout', /public/))
+})

@@ -3,18 +3,18 @@
 import type { Command } from 'commander'
 import { PetrelError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
-import type { Log } from '../../base/log.js'
 import { pemPin } from '../../base/pin.js'
 import { formatJoin } from '../../config/join-string.js'
 import type { FlagValue } from '../../config/read.js'
 import { loadServer, type ServerSettings } from '../../config/server.js'
-import type { Server, ServerOptions } from '../../server/options.js'
+import type { ServerOptions } from '../../server/options.js'
 import { startServer } from '../../server/server.js'
 import { formatAddress } from '../../transport/address.js'
 import type { Address, Transport } from '../../transport/transport.js'
 import { type Identity, publicHost, serverIdentity } from '../first-start.js'
 import { configFile, flagValue, type LogFlags, logValues, surroundings, textValue, withLogFlags } from '../flags.js'
 import { openLog } from '../log.js'
+import { reloadServer } from '../reload.js'
 import { onStopSignal } from '../signals.js'
 import { chosenTransports } from '../transports.js'
 
@@ -88,13 +88,11 @@ async function runServer(flags: ServerFlags): Promise<void> {
   else if (forPeople) log.info('`petrel server --print-join` shows the join string for a client')
 
   const reload = () =>
-    reloadServer(server, log, async () => {
+    reloadServer(server, settings, log, async () => {
       const now = load(flags)
+      const next = options(now, await serverIdentity(now, folders))
       setLevel(now.log.level)
-      if (now.bind.host !== settings.bind.host || now.bind.port !== settings.bind.port) {
-        log.warn('bind_addr and bind_port stay as they are until the next start')
-      }
-      return options(now, await serverIdentity(now, folders))
+      return { settings: now, options: next }
     })
   process.on('SIGHUP', reload)
   await new Promise<void>((resolve, reject) => {
@@ -125,16 +123,6 @@ function portRange(text: string | undefined): FlagValue[] {
   if (text === undefined) return []
   const [start = '', end = start] = text.split('-')
   return [...flagValue('port_range_start', '--ports', start), ...flagValue('port_range_end', '--ports', end)]
-}
-
-/** Takes the new configuration whole, or keeps the old one and says why. */
-async function reloadServer(server: Server, log: Log, next: () => Promise<ServerOptions>): Promise<void> {
-  try {
-    await server.reload(await next())
-    log.info('SIGHUP: the new configuration holds')
-  } catch (error) {
-    log.error(`SIGHUP: the old configuration stays: ${(error as Error).message}`)
-  }
 }
 
 function printJoin(settings: ServerSettings, { clients, credentials }: Identity, port: number): void {
