@@ -86,8 +86,7 @@ class RunningClient implements Client {
       this.#session = await Session.begin(this.#options, signal)
       const { served } = this.#session
       if (served[0]?.refused && served.every(({ refused }) => refused)) return served[0].refused
-      this.#enter({ state: 'serving', transport: this.#options.transport.name, proxies: served })
-      return await this.#session.run()
+      return await this.#serve(this.#session)
     } catch (error) {
       if (isPetrelError(error)) return error
       this.#options.log.error({ err: error }, 'attempt failed')
@@ -96,6 +95,13 @@ class RunningClient implements Client {
       await this.#session?.close()
       this.#session = undefined
     }
+  }
+
+  #serve(session: Session): Promise<PetrelError> {
+    const serving = () =>
+      this.#enter({ state: 'serving', transport: this.#options.transport.name, proxies: session.served })
+    serving()
+    return session.run(serving)
   }
 
   #enter(state: ClientState): void {

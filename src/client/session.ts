@@ -13,7 +13,7 @@ import { Services } from './services.js'
 
 export class Session {
   /** One for each proxy, in the order of the options. */
-  readonly served: readonly ServedProxy[]
+  served: readonly ServedProxy[]
   readonly #link: Link
   readonly #channel: ControlChannel
   readonly #services: Services
@@ -58,9 +58,9 @@ export class Session {
     return this.#link.stats()
   }
 
-  /** Serves until the link ends; resolves with why. */
-  async run(): Promise<PetrelError> {
-    const fault = await this.#listen()
+  /** Serves until the link ends; resolves with why. onServed: the server closed a proxy, and served has changed. */
+  async run(onServed: () => void): Promise<PetrelError> {
+    const fault = await this.#listen(onServed)
     const known = this.#lastWord ?? (fault.code === 'link_lost' ? undefined : fault)
     const closed = known ? undefined : await Promise.race([this.#link.closed, pause(limits.control.lastWordMs)])
     await this.close()
@@ -81,21 +81,35 @@ export class Session {
   }
 
   /** Resolves with what ended the control stream. */
-  async #listen(): Promise<PetrelError> {
+  async #listen(onServed: () => void): Promise<PetrelError> {
     try {
-      for (;;) this.#handle(await this.#channel.receive())
+      for (;;) this.#handle(await this.#channel.receive(), onServed)
     } catch (error) {
       return isPetrelError(error) ? error : new PetrelError('internal', 'us', String(error), { cause: error })
     }
   }
 
-  #handle(message: Message): void {
+  #handle(message: Message, onServed: () => void): void {
     if (message.type === 'heartbeat') this.#channel.send({ type: 'heartbeatReply' })
     else if (message.type === 'heartbeatReply') this.#heartbeat.replied()
     else if (message.type === 'superseded') this.#lastWord = superseded()
     else if (message.type === 'drain') this.#lastWord = new PetrelError('draining', 'peer', 'the server is going down')
-    else if (message.type === 'refused') this.#lastWord = refusedBy(message)
-    else throw new PetrelError('protocol_violation', 'peer', `a server does not send ${message.type} here`)
+    else if (message.type === 'refused' && message.name === '') this.#lastWord = refusedBy(message)
+    else if (message.type === 'refused') {
+      this.#close(message)
+      onServed()
+    } else throw new PetrelError('protocol_violation', 'peer', `a server does not send ${message.type} here`)
+  }
+
+  /** The server no longer allows one proxy. With the last of them the session has nothing to do. */
+  #close(message: Refused): void {
+    const refused = refusedBy(message)
+    const close = (proxy: ServedProxy) =>
+      proxy.name === message.name ? { ...proxy, public: undefined, refused } : proxy
+    this.served = this.served.map(close)
+    if (this.served.some((proxy) => !proxy.refused)) return
+    this.#lastWord = refused
+    void this.#link.close({ code: LinkEnd.normal, reason: 'no proxy is left' })
   }
 }
 

@@ -73,7 +73,9 @@ export function refusal(client: AllowedClient, register: Register, policy: PortP
   const { remotePort, options } = register
   const address = options.bindAddress
   if (address !== undefined && !mayBind(address, policy.proxyBindAddress)) {
-    return refused(`address ${address} is not allowed: this server opens ports on ${policy.proxyBindAddress}`)
+    return refused(
+      `address ${address.slice(0, 64)} is not allowed: this server opens ports on ${policy.proxyBindAddress}`,
+    )
   }
   const ranges = portsFor(client, policy)
   if (remotePort === 0 || isWithin(ranges, remotePort)) return undefined

@@ -114,7 +114,8 @@ export interface Exposure {
   readonly counters: Counters
   /** Visitors at this moment. */
   readonly active: number
-  /** Takes no new visitor; resolves when the last has gone, or at once for what remains when the signal fires. */
+  /** Takes no new visitor; resolves when the last has gone, or at once for what remains when the signal fires. Flows
+   *  are not waited for. */
   drain(signal: AbortSignal): Promise<void>
   /** Ends every visitor at once. Settles when all is closed. */
   close(): Promise<void>

@@ -27,12 +27,11 @@ export type UdpCounters = {
   sent: number
   receivedBytes: number
   sentBytes: number
-  /** Payloads dropped: by a list, by a cap, because no flow could be opened, because the port drains. */
+  /** Payloads dropped: by a list, by a cap, because no flow could be opened. */
   refusedDenied: number
   refusedProxyFull: number
   refusedSourceFull: number
   refusedNoFlow: number
-  refusedDraining: number
   /** From port 0, where nobody can be answered. */
   refusedNoPort: number
   /** Payloads to visitors that the system did not take. */
@@ -61,7 +60,6 @@ class UdpExposure implements Exposure {
     refusedProxyFull: 0,
     refusedSourceFull: 0,
     refusedNoFlow: 0,
-    refusedDraining: 0,
     refusedNoPort: 0,
     droppedSendQueue: 0,
     droppedSendError: 0,
@@ -73,9 +71,7 @@ class UdpExposure implements Exposure {
   /** Those whose visitor has sent one payload, oldest first: all that a forged address ever comes to. */
   private readonly unproved = new Set<VisitorFlow>()
   private readonly idleTimeoutMs: number
-  private isDraining = false
   private nextSearch = 0
-  private onEmpty: (() => void) | undefined
   private closed: Promise<void> | undefined
 
   constructor(
@@ -113,35 +109,20 @@ class UdpExposure implements Exposure {
     })
   }
 
-  async drain(signal: AbortSignal): Promise<void> {
-    this.isDraining = true
-    this.closed ??= this.finish()
-    const abort = (): void => this.endAll()
-    signal.addEventListener('abort', abort)
-    if (signal.aborted) abort()
-    await this.closed
-    signal.removeEventListener('abort', abort)
+  /** Ends every flow at once: unlike a connection, a flow has no end that could be waited for. */
+  drain(): Promise<void> {
+    this.closed ??= new Promise((resolve) => {
+      for (const flow of [...this.flows.values()]) {
+        this.remove(flow)
+        flow.flow.close()
+      }
+      this.socket.close(resolve)
+    })
+    return this.closed
   }
 
   close(): Promise<void> {
-    return this.drain(AbortSignal.abort())
-  }
-
-  /** Waits for the last flow, then closes the socket. */
-  private async finish(): Promise<void> {
-    if (this.flows.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.onEmpty = resolve
-      })
-    }
-    await new Promise<void>((resolve) => this.socket.close(resolve))
-  }
-
-  private endAll(): void {
-    for (const flow of [...this.flows.values()]) {
-      this.remove(flow)
-      flow.flow.close()
-    }
+    return this.drain()
   }
 
   private receive(bytes: Buffer, from: RemoteInfo): void {
@@ -160,10 +141,6 @@ class UdpExposure implements Exposure {
     // RFC 768: the sender wants no answer. Only forged ones come so, and Node throws when asked to send there.
     if (from.port === 0) {
       this.counters.refusedNoPort++
-      return undefined
-    }
-    if (this.isDraining) {
-      this.counters.refusedDraining++
       return undefined
     }
     let refusal = this.visitors.enter(from.address)
@@ -258,7 +235,6 @@ class UdpExposure implements Exposure {
     this.flows.delete(held.key)
     this.unproved.delete(held)
     this.visitors.leave(held.visitor.host)
-    if (this.flows.size === 0) this.onEmpty?.()
   }
 }
 

@@ -42,12 +42,18 @@ export class SessionProxies {
     }))
   }
 
-  /** Whether all that stands open would be allowed under these options. */
-  areAllowed(client: AllowedClient, options: ServerOptions): boolean {
-    return [...this.#open.values()].every(({ register, exposure }) => {
-      const asBound = { ...register, remotePort: exposure.address.port }
-      return refusal(client, asBound, options) === undefined
-    })
+  /** Closes what would not be allowed under these options, and says so of each. The others are not touched. */
+  async enforce(client: AllowedClient, options: ServerOptions): Promise<readonly Refused[]> {
+    const refused: Refused[] = []
+    for (const { register, exposure, claim } of [...this.#open.values()]) {
+      const no = refusal(client, { ...register, remotePort: exposure.address.port }, options)
+      if (!no) continue
+      this.#open.delete(register.name)
+      await exposure.close()
+      claim.release()
+      refused.push({ type: 'refused', name: register.name, code: no.code, text: `no longer allowed: ${no.message}` })
+    }
+    return refused
   }
 
   /** Never rejects: the answer says how it went. */

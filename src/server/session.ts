@@ -80,17 +80,19 @@ export class Session implements Holder {
     await this.end(LinkEnd.superseded, 'superseded by a newer link of the same client', limits.control.lastWordMs)
   }
 
-  /** Ends the session if the new configuration does not allow it. client: its entry there; undefined: it has none, and
+  /** Closes the proxies that the new configuration does not allow. client: its entry there; undefined: it has none, and
    *  is told to stop for good. */
   async enforce(client: AllowedClient | undefined): Promise<void> {
-    if (client && this.#proxies.areAllowed(client, this.#options())) {
-      this.client = client
-      return
+    if (!client) {
+      const text = 'this client is no longer allowed'
+      this.#lastWord({ type: 'refused', name: '', code: 'auth_failed', text })
+      return this.end(LinkEnd.refused, text, limits.control.lastWordMs)
     }
-    const code = client ? 'port_refused' : 'auth_failed'
-    const text = client ? 'a port is no longer allowed' : 'this client is no longer allowed'
-    this.#lastWord({ type: 'refused', name: '', code, text })
-    await this.end(LinkEnd.refused, text, limits.control.lastWordMs)
+    this.client = client
+    for (const answer of await this.#proxies.enforce(client, this.#options())) {
+      this.#log.warn({ proxy: answer.name, code: answer.code }, `proxy closed: ${answer.text}`)
+      if (!this.#ending) this.#newcomer.channel.send(answer)
+    }
   }
 
   /** Tells the client, lets visitors finish until the signal fires, ends. */

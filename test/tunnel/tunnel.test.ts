@@ -8,7 +8,7 @@ import { makeToken } from '../../src/base/token.js'
 import { transportByName } from '../../src/transport/index.js'
 import { hasAddon } from '../../src/transport/native/binding.js'
 import type { Transport, TransportName } from '../../src/transport/transport.js'
-import { clientOptions, serverOptions, startServer, tcpProxy, udpProxy, watchClient } from '../support/ends.js'
+import { clientOptions, serverOptions, startServer, tcpProxy, token, udpProxy, watchClient } from '../support/ends.js'
 
 const names: readonly TransportName[] = hasAddon() ? ['memory', 'tls', 'quic'] : ['memory', 'tls']
 const transports: readonly Transport[] = names.map(transportByName)
@@ -182,6 +182,32 @@ for (const transport of transports) {
     t.is((await cabin.client.ended)?.code, 'auth_failed')
     t.is(boat.client.state.state, 'serving')
     await boat.client.close()
+    await server.close()
+  })
+
+  test(`${name}: a reload that takes one port away closes that proxy and no other`, async (t) => {
+    const options = await serverOptions([transport])
+    const server = await startServer(options)
+    const port = await echoService(t)
+    const proxies = [tcpProxy('kept', port), tcpProxy('lost', port)]
+    const { client, until } = watchClient(clientOptions(server.address, transport, server.pin, { proxies }))
+    const { proxies: served } = await until('serving')
+    const kept = served[0]?.public?.port ?? 0
+    const lost = served[1]?.public?.port ?? 0
+    const only = (start: number) => ({
+      ...options,
+      clients: [{ name: 'boat', token, allowedPorts: [{ start, end: start }] }],
+    })
+    await server.reload(only(kept))
+    const { proxies: after } = await until('serving')
+    t.deepEqual(
+      after.map(({ refused }) => refused?.code),
+      [undefined, 'port_refused'],
+    )
+    t.is(await ask(kept, 'still here'), 'still here')
+    await t.throwsAsync(ask(lost, 'gone'))
+    await server.reload(only(lost))
+    t.is((await client.ended)?.code, 'port_refused')
     await server.close()
   })
 }
