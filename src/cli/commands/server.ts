@@ -80,13 +80,6 @@ async function runServer(flags: ServerFlags): Promise<void> {
     log,
   })
   const server = await startServer(options(settings, identity))
-  log.info(
-    { address: formatAddress(server.address), transports: transports.map(({ name }) => name) },
-    `listening on ${formatAddress(server.address)} (${names(transports)}), public ports ${settings.ports.start} to ${settings.ports.end}`,
-  )
-  if (identity.freshToken) printJoin(settings, identity, server.address.port)
-  else if (forPeople) log.info('`petrel server --print-join` shows the join string for a client')
-
   const reload = () =>
     reloadServer(server, settings, log, async () => {
       const now = load(flags)
@@ -94,10 +87,18 @@ async function runServer(flags: ServerFlags): Promise<void> {
       setLevel(now.log.level)
       return { settings: now, options: next }
     })
+  // Before anybody hears that it listens: whoever does may send a signal at once.
   process.on('SIGHUP', reload)
-  await new Promise<void>((resolve, reject) => {
+  const stopped = new Promise<void>((resolve, reject) => {
     onStopSignal(log, () => server.close(limits.stop.graceMs).then(resolve, reject))
   })
+  log.info(
+    { address: formatAddress(server.address), transports: transports.map(({ name }) => name) },
+    `listening on ${formatAddress(server.address)} (${names(transports)}), public ports ${settings.ports.start} to ${settings.ports.end}`,
+  )
+  if (identity.freshToken) printJoin(settings, identity, server.address.port)
+  else if (forPeople) log.info('`petrel server --print-join` shows the join string for a client')
+  await stopped
   log.info('stopped')
 }
 
