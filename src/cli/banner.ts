@@ -26,9 +26,26 @@ export function banner({ server, transport, proxies }: Serving): string[] {
   ]
 }
 
-/** "tcp://host:port"; the server's own host where the port is open on all of its addresses. */
-function publicUrl(proxy: ServedProxy, server: Address): string {
+/** The same for machines: one record. `public` is what a visitor dials, `refused` says why there is none. */
+export function servingRecord({ server, transport, proxies }: Serving) {
+  return {
+    server: formatAddress(server),
+    transport,
+    proxies: proxies.map((proxy) => ({
+      name: proxy.name,
+      type: proxy.type,
+      public: proxy.public === undefined ? undefined : publicAddress(proxy, server),
+      service: formatAddress(proxy.service),
+      refused: proxy.refused?.message,
+    })),
+  }
+}
+
+const publicUrl = (proxy: ServedProxy, server: Address): string => `${proxy.type}://${publicAddress(proxy, server)}`
+
+/** "host:port"; the server's own host where the port is open on all of its addresses. */
+function publicAddress(proxy: ServedProxy, server: Address): string {
   const address = proxy.public ?? { host: server.host, port: 0 }
   const everywhere = address.host === '0.0.0.0' || address.host === '::'
-  return `${proxy.type}://${formatAddress({ host: everywhere ? server.host : address.host, port: address.port })}`
+  return formatAddress({ host: everywhere ? server.host : address.host, port: address.port })
 }

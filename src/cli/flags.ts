@@ -28,7 +28,7 @@ export const withLogFlags = (command: Command): Command =>
   command
     .option('-v, --verbose', 'say more; twice: everything', more)
     .option('-q, --quiet', 'warnings and errors only; twice: errors only', more)
-    .option('--json', 'logs as JSON lines, for machines')
+    .option('--json', 'JSON lines, for machines: logs and errors on stderr, results on stdout')
     .option('--log-file <file>', 'log to this file as well, rotated')
 
 export function logValues({ json, quiet = 0, verbose = 0, logFile }: LogFlags): FlagValue[] {

@@ -13,6 +13,8 @@ export interface OpenLog {
   readonly log: Log
   /** Whether people read standard error (banner, status line) or machines do. */
   readonly forPeople: boolean
+  /** JSON was asked for: standard output has nothing else either. */
+  readonly json: boolean
   /** A new level takes effect at once; the other settings of a log stay as they were when it was opened. */
   setLevel(level: LogSettings['level']): void
 }
@@ -41,6 +43,7 @@ export async function openLog(settings: LogSettings, to: Sink = standardError())
   return {
     log: logger as Log,
     forPeople,
+    json: settings.format === 'json',
     setLevel: (level) => {
       logger.level = level
     },

@@ -1,6 +1,7 @@
 // The command line as a whole: every command, and how an error becomes a sentence and an exit code.
 
 import { Command, CommanderError } from 'commander'
+import { formatRFC3339 } from 'date-fns/formatRFC3339'
 import { isPetrelError } from '../base/errors.js'
 import { addCheckConfigCommand } from './commands/check-config.js'
 import { addClientCommand } from './commands/client.js'
@@ -13,11 +14,13 @@ import { exitCodeOf, exitCodes, exitCodesHelp } from './exit.js'
 import { redact } from './redact.js'
 import { version } from './version.js'
 
-function makeProgram(): Command {
+/** json: errors of the command line are the caller's to tell. */
+function makeProgram(json: boolean): Command {
   const program = new Command('petrel')
     .description('A self-hosted reverse tunnel for links that lose packets.')
     .version(version(), '-V, --version', 'print the version')
     .showHelpAfterError('(petrel --help shows every command)')
+    .configureOutput(json ? { writeErr: () => {} } : {})
     .exitOverride()
   addServerCommand(program)
   addJoinCommand(program)
@@ -40,20 +43,25 @@ ${exitCodesHelp}`,
 
 /** Runs one command line and returns the exit code. Every error ends here, as one sentence or several. */
 export async function runProgram(args: readonly string[]): Promise<number> {
+  const json = args.includes('--json')
   try {
-    await makeProgram().parseAsync(args, { from: 'user' })
+    await makeProgram(json).parseAsync(args, { from: 'user' })
     return Number(process.exitCode ?? exitCodes.ok)
   } catch (error) {
-    // Commander has said it already; help and version are no failures.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.configuration
+    if (error instanceof CommanderError) {
+      // Commander has said it already; help and version are no failures.
+      if (error.exitCode === 0) return exitCodes.ok
+      if (json) console.error(errorRecord('usage', error.message))
+      return exitCodes.configuration
+    }
     const message =
       error instanceof Error ? (isPetrelError(error) ? error.message : (error.stack ?? error.message)) : String(error)
-    console.error(
-      message
-        .split('\n')
-        .map((line) => `petrel: ${redact(line)}`)
-        .join('\n'),
-    )
+    if (json) console.error(errorRecord(isPetrelError(error) ? error.code : 'internal', message))
+    else console.error(message.replaceAll(/^/gm, 'petrel: ').split('\n').map(redact).join('\n'))
     return exitCodeOf(error)
   }
 }
+
+/** As a line of the log, with which it shares standard error. */
+const errorRecord = (code: string, message: string): string =>
+  JSON.stringify({ level: 'error', time: formatRFC3339(Date.now(), { fractionDigits: 3 }), code, msg: redact(message) })

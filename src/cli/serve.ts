@@ -9,7 +9,7 @@ import { type ClientSettings, loadClient } from '../config/client.js'
 import { installId, knownPin, readJoined, rememberPin } from '../config/joined.js'
 import type { FlagValue } from '../config/read.js'
 import { formatAddress } from '../transport/address.js'
-import { banner } from './banner.js'
+import { banner, servingRecord } from './banner.js'
 import { exitCodeOf } from './exit.js'
 import type { Surroundings } from './flags.js'
 import { type OpenLog, openLog } from './log.js'
@@ -77,29 +77,21 @@ function remember({ folders }: Surroundings, { server }: ClientSettings, pin: Ui
   }
 }
 
-/** The banner on standard output when something changed in it, and a log line each time. */
-function show({ server }: ClientSettings, { log, forPeople }: OpenLog): (state: ClientState) => void {
+/** On standard output, when something changed in it, the banner, or with JSON its record; and a log line each time. */
+function show({ server }: ClientSettings, { log, forPeople, json }: OpenLog): (state: ClientState) => void {
   let shown = ''
   return (state) => {
     if (state.state === 'connecting') log.debug(`connecting to ${formatAddress(server)}, attempt ${state.attempt}`)
     if (state.state !== 'serving') return
-    const lines = banner({ server, transport: state.transport, proxies: state.proxies })
-    const text = lines.join('\n')
-    const proxies = state.proxies.map(({ name, type, public: open, service, refused }) => ({
-      name,
-      type,
-      public: open === undefined ? undefined : formatAddress(open),
-      service: formatAddress(service),
-      refused: refused?.message,
-    }))
-    if (forPeople) {
-      if (text === shown) log.info('serving again')
-      else console.log(text)
-      for (const { name, refused } of proxies) if (refused !== undefined) log.warn(`${name} is not served: ${refused}`)
-    } else {
-      log.info({ server: formatAddress(server), transport: state.transport, proxies }, 'serving')
-      if (text !== shown) console.log(text)
-    }
+    const serving = { server, transport: state.transport, proxies: state.proxies }
+    const record = servingRecord(serving)
+    const text = json ? JSON.stringify({ event: 'serving', ...record }) : banner(serving).join('\n')
+    if (!forPeople) log.info(record, 'serving')
+    if (text !== shown) console.log(text)
+    else if (forPeople) log.info('serving again')
     shown = text
+    if (!forPeople) return
+    for (const { name, refused } of record.proxies)
+      if (refused !== undefined) log.warn(`${name} is not served: ${refused}`)
   }
 }

@@ -53,6 +53,20 @@ for (const [title, args, code, message] of [
   })
 }
 
+for (const [title, args, code, message] of [
+  ['of the command line', ['tcp', '22', '--sever', 'h'], 'usage', /unknown option '--sever'/],
+  ['of the configuration', ['tcp', '22'], 'config_invalid', /run `petrel join`/],
+] as const) {
+  test.serial(`with --json an error ${title} is one JSON line`, async (t) => {
+    const run = await runPetrel(t, [...args, '--json'], { home: testFolder(t).path })
+    t.is(run.code, 2)
+    t.is(run.stdout, '')
+    const record = JSON.parse(run.stderr)
+    t.deepEqual([record.level, record.code], ['error', code])
+    t.regex(record.msg, message)
+  })
+}
+
 test.serial('join takes standard input or a file, keeps it for the owner alone and does not show it', async (t) => {
   const folder = testFolder(t)
   const text = joinString()

@@ -99,6 +99,31 @@ test.serial('another public port, refused or not, is another command: the first 
   t.regex(stderr, /the same client started again \(here or elsewhere\): this one stops; use --name to run both/)
 })
 
+test.serial('with --json every line is JSON, and says the address that visitors dial', async (t) => {
+  const home = testFolder(t).path
+  const args = ['server', '--bind-port', '0', '--public-host', 'localhost', '--json']
+  const server = startPetrel(t, args, { home })
+  const [line] = await server.said('stdout', /^.+(?=\n)/)
+  const clientHome = testFolder(t).path
+  t.is((await runPetrel(t, ['join'], { home: clientHome, input: JSON.parse(line).join })).code, 0)
+  const port = await webSite(t)
+  const client = startPetrel(t, ['tcp', `${port}`, '--json', '--transport', 'tls'], { home: clientHome })
+  const [text] = await client.said('stdout', /^.+(?=\n)/)
+  const { event, transport, proxies } = JSON.parse(text)
+  t.deepEqual([event, transport, proxies[0].service], ['serving', 'tls', `127.0.0.1:${port}`])
+  t.regex(proxies[0].public, /^localhost:\d+$/)
+  const refused = await runPetrel(t, ['tcp', '22', '--remote-port', '80', '--json'], { home: clientHome })
+  t.is(refused.code, 5)
+  for (const { child, ended } of [server, client]) {
+    child.kill('SIGTERM')
+    const { stdout, stderr } = await ended
+    for (const line of `${stdout}${stderr}${refused.stdout}${refused.stderr}`.trim().split('\n'))
+      t.notThrows(() => JSON.parse(line), line)
+    for (const line of stderr.split('\n').filter((line) => line.includes('"serving"')))
+      t.is(JSON.parse(line).proxies[0].public, proxies[0].public)
+  }
+})
+
 test.serial('a wrong token ends with code 3', async (t) => {
   const { joinString } = await serverAndJoin(t)
   const other = (await runPetrel(t, ['token'], { home: testFolder(t).path })).stdout.trim()

@@ -133,7 +133,12 @@ function printJoin(settings: ServerSettings, { clients, credentials }: Identity,
   }
   const { host, hint } = publicHost(settings)
   const server: Address = { host, port }
-  console.log(formatJoin({ server, token, pin: pemPin(credentials.certificate) }))
+  const join = formatJoin({ server, token, pin: pemPin(credentials.certificate) })
+  if (settings.log.format === 'json') {
+    console.log(JSON.stringify({ event: 'join', join, ...(hint === undefined ? {} : { hint }) }))
+    return
+  }
+  console.log(join)
   console.error('\nThis join string is a secret: it lets a client in. On the client, run `petrel join` and paste it.')
   if (hint !== undefined) console.error(hint)
 }
