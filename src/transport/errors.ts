@@ -35,3 +35,10 @@ export const noMoreKeys = (): PetrelError =>
 /** code: what the peer gave as its reason, a number of StreamReset. */
 export const resetByPeer = (code: number): PetrelError =>
   new PetrelError('stream_reset', 'peer', `the peer reset the stream (code ${code})`, { resetCode: code })
+
+/** The peer's certificate is another than the pin's. */
+export const otherKey = (address: Address): PetrelError => {
+  const where = formatAddress(address)
+  const text = `${where} shows another key than the pin names: join it again if its key was renewed, else do not trust it`
+  return new PetrelError('certificate_untrusted', 'peer', text)
+}

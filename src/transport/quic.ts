@@ -8,7 +8,7 @@ import { printable } from '../base/printable.js'
 import { formatAddress } from './address.js'
 import { Backlog } from './backlog.js'
 import { leafOf } from './certificate.js'
-import { cannotListen, dialAborted, isListenCode, listenAborted } from './errors.js'
+import { cannotListen, dialAborted, isListenCode, listenAborted, otherKey } from './errors.js'
 import { addonError } from './native/binding.js'
 import { type Engine, type LinkSink, sharedEngine } from './native/engine.js'
 import { addonLimits, type SilenceTimes } from './native/limits.js'
@@ -76,7 +76,6 @@ interface Attempt {
 function dialOne(engine: Engine, attempt: Attempt) {
   const { address, host, options, timeoutMs } = attempt
   const { signal, trust } = options
-  const where = formatAddress(address)
   return new Promise<Link>((resolve, reject) => {
     const id = begin(engine, attempt)
     engine.hold()
@@ -102,8 +101,8 @@ function dialOne(engine: Engine, attempt: Attempt) {
         const verified = trust.kind !== 'unverified'
         resolve(new NativeLink({ engine, id, role: 'dialer', transport: 'quic', remote, verified }))
       },
-      onFailed: (code, reason) => fail(dialFailure(where, code, reason)),
-      onClosed: (_code, _by, reason) => fail(dialFailure(where, failed.refused, reason)),
+      onFailed: (code, reason) => fail(dialFailure(attempt, code, reason)),
+      onClosed: (_code, _by, reason) => fail(dialFailure(attempt, failed.refused, reason)),
     }
     engine.links.set(id, sink as LinkSink)
   })
@@ -135,10 +134,12 @@ function trustOf(trust: Trust): { pin?: Uint8Array; roots?: string } {
 /** Codes of the addon's event `failed`. */
 const failed = { unreachable: 0, timeout: 1, untrusted: 2, refused: 3 }
 
-function dialFailure(where: string, code: number, said: string): PetrelError {
+function dialFailure({ address, options: { trust } }: Attempt, code: number, said: string): PetrelError {
+  const where = formatAddress(address)
   const reason = printable(said)
   switch (code) {
     case failed.untrusted: {
+      if (trust.kind === 'pin') return otherKey(address)
       const text = `the certificate of ${where} is not trusted (${reason}): give its pin, or the ca that signed it`
       return new PetrelError('certificate_untrusted', 'peer', text)
     }

@@ -11,7 +11,7 @@ import { spkiPin } from '../base/pin.js'
 import { formatAddress } from './address.js'
 import { Backlog } from './backlog.js'
 import { leafOf, samePin } from './certificate.js'
-import { dialAborted, listenAborted, noMoreKeys } from './errors.js'
+import { dialAborted, listenAborted, noMoreKeys, otherKey } from './errors.js'
 import { systemRoots } from './roots.js'
 import { dialFailure, listenFailure } from './tls-errors.js'
 import type { Address, Credentials, DialOptions, Link, Listener, ListenOptions, Peer, Transport } from './transport.js'
@@ -113,8 +113,7 @@ function refuse(
   }
   if (trust.kind !== 'pin') return undefined
   if (shown !== undefined && samePin(shown, trust.pin)) return undefined
-  const text = `${where} shows another key than the pin names: join it again if its key was renewed, else do not trust it`
-  return new PetrelError('certificate_untrusted', 'peer', text)
+  return otherKey(address)
 }
 
 const dialTimeout = (address: Address) =>

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { spkiPin } from '../../src/base/pin.js'
 import { makeCredentials } from '../../src/cli/certificate.js'
+import { installedTransports } from '../../src/cli/transports.js'
 import { testFolder } from '../config/folder.js'
 import { runPetrel, startPetrel } from './petrel.js'
 
@@ -133,14 +134,17 @@ test.serial('a wrong token ends with code 3', async (t) => {
   t.is(code, 3, stderr)
 })
 
-test.serial('a server that is not the one that was joined ends with code 3', async (t) => {
-  const { joinString } = await serverAndJoin(t)
-  const home = testFolder(t).path
-  const otherPin = Buffer.alloc(32, 3).toString('base64url')
-  await runPetrel(t, ['join'], { home, input: joinString.replace(/[\w-]{43}$/, otherPin) })
-  const { code, stderr } = await runPetrel(t, ['tcp', '22'], { home })
-  t.is(code, 3, stderr)
-})
+for (const { name: transport } of installedTransports().transports) {
+  test.serial(`over ${transport} a server that is not the one that was joined ends with code 3`, async (t) => {
+    const { joinString } = await serverAndJoin(t)
+    const home = testFolder(t).path
+    const otherPin = Buffer.alloc(32, 3).toString('base64url')
+    await runPetrel(t, ['join'], { home, input: joinString.replace(/[\w-]{43}$/, otherPin) })
+    const { code, stderr } = await runPetrel(t, ['tcp', '22', '--transport', transport], { home })
+    t.is(code, 3, stderr)
+    t.regex(stderr, /shows another key than the pin names: join it again if its key was renewed/)
+  })
+}
 
 test.serial('a refused port ends with code 5 and says which are allowed', async (t) => {
   const { clientHome } = await serverAndJoin(t)
