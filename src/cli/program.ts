@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { formatRFC3339 } from 'date-fns/formatRFC3339'
+import { distance } from 'fastest-levenshtein'
 import { isPetrelError } from '../base/errors.js'
 import { addCheckConfigCommand } from './commands/check-config.js'
 import { addClientCommand } from './commands/client.js'
@@ -30,6 +31,8 @@ function makeProgram(json: boolean): Command {
   addCheckConfigCommand(program)
   addDemoCommand(program)
   addSmallCommands(program)
+  for (const command of program.commands) command.showHelpAfterError(`(petrel ${command.name()} --help shows its use)`)
+  program.on('command:*', ([name = '', target]: string[]) => program.error(unknownCommand(program, name, target)))
   return program.addHelpText(
     'after',
     `
@@ -39,6 +42,19 @@ On the other one:     petrel join     (paste what the server printed)
 To see it work here:  petrel demo
 ${exitCodesHelp}`,
   )
+}
+
+function unknownCommand(program: Command, name: string, target = 'PORT'): string {
+  const error = `error: unknown command '${name}'`
+  if (['http', 'https', 'web'].includes(name)) {
+    return `${error}: HTTP host names are not there yet; \`petrel tcp ${target}\` gives the site a public port of its own`
+  }
+  const [nearest] = program.commands
+    .map((command) => ({ name: command.name(), steps: distance(name, command.name()) }))
+    .sort((a, b) => a.steps - b.steps)
+  return nearest && nearest.steps <= Math.max(2, Math.floor(nearest.name.length / 2))
+    ? `${error}\n(Did you mean ${nearest.name}?)`
+    : error
 }
 
 /** Runs one command line and returns the exit code. Every error ends here, as one sentence or several. */

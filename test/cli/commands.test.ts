@@ -35,7 +35,20 @@ test.serial('the help lists the exit codes', async (t) => {
 
 for (const [title, args, code, message] of [
   ['an unknown command', ['tpc', '22'], 2, /unknown command 'tpc'\n\(Did you mean tcp\?\)/],
-  ['an unknown flag', ['tcp', '22', '--sever', 'h'], 2, /unknown option '--sever'\n\(Did you mean --server\?\)/],
+  [
+    'an unknown flag',
+    ['tcp', '22', '--sever', 'h'],
+    2,
+    /unknown option '--sever'\n\(Did you mean --server\?\)\n\(petrel tcp --help/,
+  ],
+  ['a command near tcp and help', ['htp', '22'], 2, /unknown command 'htp'\n\(Did you mean tcp\?\)\n\(petrel --help/],
+  [
+    'http, which is not there',
+    ['http', '3000', '--name', 'a'],
+    2,
+    /HTTP host names are not there yet; `petrel tcp 3000`/,
+  ],
+  ['tcp without a target', ['tcp'], 2, /missing required argument 'target'\n\(petrel tcp --help/],
   ['tcp before a join', ['tcp', '22'], 2, /run `petrel join`/],
   ['tcp without a port', ['tcp', 'localhost'], 2, /"localhost" names no port: write PORT or HOST:PORT/],
   ['tcp with a port out of range', ['tcp', '70000'], 2, /"70000" names no port/],
