@@ -69,10 +69,10 @@ export function publicHost(settings: ServerSettings): PublicHost {
     .map(({ address }) => address)
     .sort((a, b) => Number(isPrivate(a)) - Number(isPrivate(b)) || isIP(a) - isIP(b))
   const host = addresses[0] ?? '127.0.0.1'
-  if (!isPrivate(host)) return { host, hint: undefined }
+  const why = isPrivate(host) ? 'an address of a private network' : 'taken from this machine'
   return {
     host,
-    hint: `${host} is an address of a private network: with --public-host NAME the join string gets another`,
+    hint: `the join string names ${host}, ${why}: clients must reach the server there, else start it with --public-host NAME`,
   }
 }
 

@@ -64,10 +64,7 @@ export function loadClient(given: ClientGiven): ClientSettings {
   const token = keys === undefined ? undefined : (ownToken ?? (credentials ? undefined : joined?.token))
   const mayLack = ['token', 'token_file', 'tls_cert_file', 'tls_key_file'].some((key) => reading.has(key))
   if (token === undefined && credentials === undefined && !mayLack && server !== undefined) {
-    problem(
-      'token',
-      'missing: run `petrel join`, or give token_file: (PETREL_TOKEN) or tls_cert_file: and tls_key_file:',
-    )
+    problem('token', tokenMissing(server, given.joined?.server))
   }
   if (token !== undefined && credentials !== undefined)
     problem('tls_cert_file', 'give a token or a certificate, not both')
@@ -93,6 +90,14 @@ export function loadClient(given: ClientGiven): ClientSettings {
     log: keys.log,
     warnings: reading.warnings,
   }
+}
+
+/** `joined`: another server than this one, whose token is of no use here. */
+function tokenMissing(server: Address, joined: Address | undefined): string {
+  const ways = 'token_file: (PETREL_TOKEN) or tls_cert_file: and tls_key_file:'
+  if (joined === undefined) return `missing: run \`petrel join\`, or give ${ways}`
+  const [here, there] = [formatAddress(server), formatAddress(joined)]
+  return `missing: the joined server is ${there}, and its token is not used for ${here}: give that one's with --token-file, ${ways}`
 }
 
 const same = (a: Address, b: Address) => formatAddress(a).toLowerCase() === formatAddress(b).toLowerCase()

@@ -98,6 +98,25 @@ test.serial('join takes standard input or a file, keeps it for the owner alone a
   }
 })
 
+test.serial('a server that was not joined wants a token, and the error names both servers', async (t) => {
+  const home = testFolder(t).path
+  await runPetrel(t, ['join'], { home, input: joinString() })
+  const { code, stderr } = await runPetrel(t, ['tcp', '22', '--server', 'localhost:9000'], { home })
+  t.is(code, 2)
+  t.regex(stderr, /the joined server is tunnel\.example\.com:9000, and .* not used for localhost:9000: .*--token-file/)
+})
+
+test.serial('a join string with an address that nobody named comes with a warning', async (t) => {
+  const home = testFolder(t).path
+  const { stderr } = await runPetrel(t, ['server', '--print-join'], { home })
+  t.regex(
+    stderr,
+    /^warning: the join string names \S+, .*: clients must reach the server there, else .*--public-host NAME$/m,
+  )
+  const named = await runPetrel(t, ['server', '--print-join', '--public-host', 'h.example'], { home })
+  t.notRegex(named.stderr, /warning/)
+})
+
 test.serial('join refuses what is no join string, without repeating it', async (t) => {
   const text = joinString().slice(0, -3)
   const run = await runPetrel(t, ['join'], { home: testFolder(t).path, input: text })

@@ -140,7 +140,7 @@ function printJoin(settings: ServerSettings, { clients, credentials }: Identity,
   }
   console.log(join)
   console.error('\nThis join string is a secret: it lets a client in. On the client, run `petrel join` and paste it.')
-  if (hint !== undefined) console.error(hint)
+  if (hint !== undefined) console.error(`warning: ${hint}`)
 }
 
 const noFixedPort = () =>
