@@ -1,5 +1,6 @@
 //! A link as its holder sees it. Every call is short: it takes the state's lock, moves bytes, marks the link for the
 //! engine's thread and returns. The engine's own connection has another lock, taken here only for rare questions.
+//! Longer than most files: the state behind that lock and all who change it stand together.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
