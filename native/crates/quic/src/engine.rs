@@ -1,6 +1,6 @@
 //! The thread that owns sockets and timers. It sleeps until a packet, a deadline or a call wakes it, gives each link
-//! that has something to do one turn, and sleeps again. A panic in a link's turn ends that link only. Longer than most files: every step of the
-//! loop works on the same tables of sockets, links and deadlines.
+//! that has something to do one turn, and sleeps again. A panic in a link's turn ends that link only. Longer than most
+//! files: every step of the loop works on the same tables of sockets, links and deadlines.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
