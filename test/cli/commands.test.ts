@@ -56,6 +56,7 @@ for (const [title, args, code, message] of [
   ['a client without configuration', ['client'], 2, /name one with --config/],
   ['a configuration that is not there', ['server', '--config', '/nowhere.yaml'], 2, /\/nowhere.yaml: no such file/],
   ['a join string as an argument', ['join', joinString()], 2, /run `petrel join` and paste it/],
+  ['a join string in no file', ['join', 'nope.txt'], 2, /^petrel: no such file: nope\.txt$/m],
   ['an address that is not ours', ['server', '--bind-addr', '203.0.113.1', '--bind-port', '0'], 1, /203\.0\.113\.1/],
 ] as const) {
   test.serial(`${title} ends with code ${code} and says what to do`, async (t) => {
@@ -92,7 +93,7 @@ test.serial('join takes standard input or a file, keeps it for the owner alone a
     const home = join(folder.path, `home${args.length}${input.length}`)
     const run = await runPetrel(t, args, { home, input })
     t.is(run.code, 0, run.stderr)
-    t.regex(run.stdout, /^joined tunnel\.example\.com:9000; kept in /)
+    t.regex(run.stdout, /^kept tunnel\.example\.com:9000, its key and token in \S+; nothing was dialled yet\n/)
     t.notRegex(run.stdout + run.stderr, /ptl_/)
     if (process.platform !== 'win32') t.is(statSync(join(home, 'joined')).mode & 0o777, 0o600)
   }

@@ -40,7 +40,7 @@ async function join(file: string | undefined): Promise<void> {
   }
   const joined = parseJoin(await joinText(file))
   const kept = writeJoined(surroundings().folders, joined)
-  console.log(`joined ${formatAddress(joined.server)}; kept in ${kept}`)
+  console.log(`kept ${formatAddress(joined.server)}, its key and token in ${kept}; nothing was dialled yet`)
   console.log('now, for instance: petrel tcp 22')
 }
 
@@ -66,6 +66,8 @@ function readFile(file: string): string {
     for (const warning of warnings) console.error(warning)
     return content
   } catch (cause) {
-    throw new PetrelError('config_invalid', 'config', `cannot read ${file}: ${(cause as Error).message}`, { cause })
+    const { code, message } = cause as NodeJS.ErrnoException
+    const why = code === 'ENOENT' ? `no such file: ${file}` : `cannot read ${file}: ${message}`
+    throw new PetrelError('config_invalid', 'config', why, { cause })
   }
 }
