@@ -1,6 +1,7 @@
 // What `client`, `tcp` and `udp` have in common: run one client until it has ended, show where it is reachable.
 
 import { createHash } from 'node:crypto'
+import type { PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import { startClient } from '../client/client.js'
@@ -64,8 +65,16 @@ export async function serve(settings: ClientSettings, id: Uint8Array, around: Su
   onStopSignal(log, () => void client.close(limits.stop.graceMs))
   const error = await client.ended
   if (error === undefined) log.info('stopped')
-  else log.error({ code: error.code }, error.message)
+  else log.error({ code: error.code }, `${error.message}${remedy(error, settings)}`)
   process.exitCode = error === undefined ? 0 : exitCodeOf(error)
+}
+
+/** What to do about a credential that the server does not take. */
+function remedy({ code }: PetrelError, { credentials }: ClientSettings): string {
+  if (code !== 'auth_failed') return ''
+  return credentials === undefined
+    ? ': run `petrel server --print-join` on the server, and `petrel join` with that here'
+    : ': put the pin that `petrel check-config` shows into allowed_clients of the server'
 }
 
 function remember({ folders }: Surroundings, { server }: ClientSettings, pin: Uint8Array, log: Log): void {

@@ -152,9 +152,13 @@ function dialFailure({ address, options: { trust } }: Attempt, code: number, sai
     case failed.refused:
       return new PetrelError('unreachable', 'peer', `${where} refused the quic link: ${reason}`)
     default:
-      return new PetrelError('unreachable', 'network', `cannot reach ${where} over quic: ${reason}`)
+      return new PetrelError('unreachable', 'network', `cannot reach ${where} over quic: ${reason}${remedy(reason)}`)
   }
 }
+
+/** The engine says what is, not what to do. */
+const remedy = (reason: string): string =>
+  reason === 'nobody listens on that UDP port' ? ': check that the server runs, and the port' : ''
 
 const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true
 

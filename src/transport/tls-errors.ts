@@ -11,13 +11,13 @@ const codeOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?
 const untrusted = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ISSUER|ALTNAME|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|CRL/
 
 const remedies: Record<string, string> = {
-  ECONNREFUSED: 'nothing listens there: is the server running, and is the port right?',
+  ECONNREFUSED: 'nothing listens there: check that the server runs, and the port',
   ENOTFOUND: 'the name is unknown: check its spelling and the DNS',
-  EAI_AGAIN: 'the DNS does not answer: is this machine online?',
+  EAI_AGAIN: 'the DNS does not answer: check that this machine is online',
   EHOSTUNREACH: 'no route to the host',
-  ENETUNREACH: 'no route to the network: is this machine online?',
+  ENETUNREACH: 'no route to the network: check that this machine is online',
   ETIMEDOUT: 'no answer: check address and firewall',
-  ECONNRESET: 'the connection was cut: is it a petrel server, and does a firewall allow it?',
+  ECONNRESET: 'the connection was cut: check that it is a petrel server, and the firewall',
 }
 
 /** Why dialling failed: certificate_untrusted, timeout or unreachable. */

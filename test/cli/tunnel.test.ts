@@ -10,6 +10,7 @@ import { createServer as createTcpServer } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { spkiPin } from '../../src/base/pin.js'
+import { makeToken } from '../../src/base/token.js'
 import { makeCredentials } from '../../src/cli/certificate.js'
 import { installedTransports } from '../../src/cli/transports.js'
 import { testFolder } from '../config/folder.js'
@@ -132,6 +133,7 @@ test.serial('a wrong token ends with code 3', async (t) => {
   await runPetrel(t, ['join'], { home, input: joinString.replace(/ptl_[\w-]{48}/, other) })
   const { code, stderr } = await runPetrel(t, ['tcp', '22'], { home })
   t.is(code, 3, stderr)
+  t.regex(stderr, /run `petrel server --print-join` on the server, and `petrel join`/)
 })
 
 for (const { name: transport } of installedTransports().transports) {
@@ -143,6 +145,20 @@ for (const { name: transport } of installedTransports().transports) {
     const { code, stderr } = await runPetrel(t, ['tcp', '22', '--transport', transport], { home })
     t.is(code, 3, stderr)
     t.regex(stderr, /shows another key than the pin names: join it again if its key was renewed/)
+  })
+}
+
+for (const { name: transport } of installedTransports().transports) {
+  test.serial(`over ${transport} a server that is not there is dialled again, with what to check`, async (t) => {
+    const args = ['tcp', '22', '--server', `127.0.0.1:${await freePort()}`, '--transport', transport]
+    const env = { PETREL_TOKEN: makeToken() }
+    const client = startPetrel(t, args, { home: testFolder(t).path, env })
+    await t.notThrowsAsync(
+      client.said(
+        'stderr',
+        /(nothing|nobody) listens [^?]*: check that the server runs, and the port; trying again in/,
+      ),
+    )
   })
 }
 
