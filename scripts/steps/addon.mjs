@@ -1,6 +1,6 @@
 // Builds the native addon (QUIC) with a plain `cargo build` and copies it to where the binding looks for it.
 
-import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs'
+import { copyFileSync, existsSync, renameSync } from 'node:fs'
 import { findCargo } from './cargo.mjs'
 import { inRoot, run } from './run.mjs'
 import { filesBelow, hashFiles, readStamp, writeStamp } from './stamp.mjs'
@@ -8,6 +8,9 @@ import { filesBelow, hashFiles, readStamp, writeStamp } from './stamp.mjs'
 const addon = `native/petrel.${process.platform}-${process.arch}.node`
 const stamp = `native/target/${process.platform}-${process.arch}.sources`
 const library = { darwin: 'libpetrel_node.dylib', win32: 'petrel_node.dll' }[process.platform] ?? 'libpetrel_node.so'
+
+/** The crate that is the addon; cargo compiles it after all others. */
+const main = 'petrel-node'
 
 /** The one line that a user sees without cargo. */
 const cargoMissing =
@@ -26,14 +29,17 @@ export async function buildAddon({ sayMissing }) {
     if (sayMissing || stale) console.error(cargoMissing)
     return false
   }
-  const crates = readFileSync(inRoot('native/Cargo.lock'), 'utf8').split('[[package]]').length - 1
+  const native = { cwd: inRoot('native'), env: cargo }
+  const crates = await countCrates(native)
   let compiled = 0
-  await run('building the native addon', 'cargo', ['build', '--locked', '--release', '-p', 'petrel-node'], {
-    cwd: inRoot('native'),
-    env: cargo,
+  await run('building the native addon', 'cargo', ['build', '--locked', '--release', '-p', main], {
+    ...native,
     onLine: (line) => {
       const crate = /^\s*Compiling (\S+)/.exec(line)?.[1]
-      return crate === undefined ? undefined : `crate ${++compiled} of at most ${crates}: ${crate}`
+      if (crate === undefined) return undefined
+      compiled++
+      if (crate === main) return `the last crate, ${crate}: it takes longest`
+      return `crate ${compiled}${crates === 0 ? '' : ` of ${Math.max(crates, compiled)}`}: ${crate}`
     },
   })
   // Renamed into place: a process that has the old one open keeps it whole.
@@ -41,4 +47,18 @@ export async function buildAddon({ sayMissing }) {
   renameSync(inRoot(`${addon}.new`), inRoot(addon))
   writeStamp(stamp, hash)
   return true
+}
+
+/** How many crates a first build compiles here, fetched on the way; 0: cargo does not say, and its build will tell why. */
+async function countCrates(native) {
+  const crates = new Set()
+  const onLine = (line) => {
+    const [crate] = /^\S+ v\d\S*/.exec(line) ?? []
+    if (crate === undefined) return line.trim()
+    crates.add(crate)
+    return undefined
+  }
+  const args = ['tree', '--locked', '-p', main, '-e', 'normal,build', '--prefix', 'none']
+  const code = await run('fetching crates', 'cargo', args, { ...native, onLine, mayFail: true })
+  return code === 0 ? crates.size : 0
 }
