@@ -3,5 +3,6 @@
 import { main, setup } from './steps/setup.mjs'
 
 await main(async () => {
-  await setup()
+  const addon = await setup()
+  console.log(`built, up to date: ${addon ? 'quic and tls' : 'tls only'}`)
 })
