@@ -29,7 +29,7 @@ export const withLogFlags = (command: Command): Command =>
     .option('-v, --verbose', 'say more; twice: everything', more)
     .option('-q, --quiet', 'warnings and errors only; twice: errors only', more)
     .option('--json', 'JSON lines, for machines: logs and errors on stderr, results on stdout')
-    .option('--log-file <file>', 'log to this file as well, rotated')
+    .option('--log-file <file>', 'log as well to this file, rotated: petrel.log becomes petrel.1.log, petrel.2.log …')
 
 export function logValues({ json, quiet = 0, verbose = 0, logFile }: LogFlags): FlagValue[] {
   const steps = ['error', 'warn', 'info', 'debug', 'trace'] as const

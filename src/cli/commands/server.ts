@@ -39,7 +39,10 @@ export function addServerCommand(program: Command): void {
     .option('--bind-addr <ip>', 'address to listen on')
     .option('--bind-port <port>', 'port for clients, TCP and UDP')
     .option('--public-host <name>', 'the host that the join string names')
-    .option('--ports <start-end>', 'where public ports are taken from')
+    .option(
+      '--ports <start-end>',
+      'the ports that clients may ask for and get, both ends included; one port: its number',
+    )
     .option('--token-file <file>', 'the token that every client must have')
     .option('--print-join', 'print the join string and end')
   withLogFlags(command)
