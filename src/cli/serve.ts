@@ -21,10 +21,12 @@ export function loadClientHere(
   file: string | undefined,
   flags: readonly FlagValue[],
   around: Surroundings,
+  { checkOnly = false } = {},
 ): ClientSettings {
   return loadClient({
     file,
     flags,
+    checkOnly,
     env: around.env,
     joined: readJoined(around.folders),
     knownPin: (server) => knownPin(around.folders, server),

@@ -17,7 +17,7 @@ export interface ClientSettings {
   readonly server: Address
   readonly serverName: string | undefined
   readonly trust: Trust
-  /** Exactly one of token and credentials is set. */
+  /** Exactly one of token and credentials is set; with checkOnly perhaps none. */
   readonly token: string | undefined
   readonly credentials: Credentials | undefined
   /** Undefined: the best that this installation has. */
@@ -29,6 +29,8 @@ export interface ClientSettings {
 }
 
 export interface ClientGiven extends Given {
+  /** Checked, not started: what a `petrel join` may still bring is missed with a warning only. */
+  readonly checkOnly?: boolean
   /** What `petrel join` left: used when no layer names another server. */
   readonly joined?: Join | undefined
   /** The pin that a server proved before. */
@@ -64,7 +66,9 @@ export function loadClient(given: ClientGiven): ClientSettings {
   const token = keys === undefined ? undefined : (ownToken ?? (credentials ? undefined : joined?.token))
   const mayLack = ['token', 'token_file', 'tls_cert_file', 'tls_key_file'].some((key) => reading.has(key))
   if (token === undefined && credentials === undefined && !mayLack && server !== undefined) {
-    problem('token', tokenMissing(server, given.joined?.server))
+    const missing = tokenMissing(server, given.joined?.server)
+    if (given.checkOnly) reading.warnings.push(`token: ${missing}`)
+    else problem('token', missing)
   }
   if (token !== undefined && credentials !== undefined)
     problem('tls_cert_file', 'give a token or a certificate, not both')

@@ -141,7 +141,12 @@ test.serial('check-config is content with the samples and names what is wrong el
   const folder = testFolder(t)
   const good = await runPetrel(t, ['check-config', 'configs/server.yaml'], { home: folder.path })
   t.is(good.code, 0, good.stderr)
-  t.regex(good.stdout, /a server on 0\.0\.0\.0:9000/)
+  t.regex(good.stdout, /a server on 0\.0\.0\.0:9000 for 0 allowed clients, in order/)
+  const unjoined = await runPetrel(t, ['check-config', 'configs/client.yaml'], { home: folder.path })
+  t.is(unjoined.code, 0, unjoined.stderr)
+  t.regex(unjoined.stderr, /^warning: token: missing: run `petrel join`/)
+  const empty = await runPetrel(t, ['check-config', folder.write('empty.yaml', '')], { home: folder.path })
+  t.regex(empty.stderr, /empty\.yaml: its keys do not tell the side, taken as a server's; --as client/)
   writeFileSync(join(folder.path, 'token'), makeToken(), { mode: 0o644 })
   const client = folder.write(
     'client.yaml',
@@ -149,7 +154,7 @@ test.serial('check-config is content with the samples and names what is wrong el
   )
   const warned = await runPetrel(t, ['check-config', client], { home: folder.path })
   t.is(warned.code, 0, warned.stderr)
-  t.regex(warned.stdout, /a client of h:9000 with 1 proxies/)
+  t.regex(warned.stdout, /a client of h:9000 with 1 proxy, in order/)
   if (process.platform !== 'win32') t.regex(warned.stderr, /can be read by others/)
   const bad = folder.write('bad.yaml', 'bind_prot: 1\nbind_addr: x\n')
   const wrong = await runPetrel(t, ['check-config', bad], { home: folder.path })

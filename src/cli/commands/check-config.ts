@@ -26,29 +26,35 @@ export function addCheckConfigCommand(program: Command): void {
 
 function check(file: string, side: string): void {
   const around = surroundings()
-  const settings = side === 'client' ? loadClientHere(file, [], around) : loadServer({ file, env: around.env })
+  const settings =
+    side === 'client' ? loadClientHere(file, [], around, { checkOnly: true }) : loadServer({ file, env: around.env })
   for (const warning of settings.warnings) console.error(`warning: ${warning}`)
   if ('proxies' in settings) {
     console.log(
-      `${file}: a client of ${formatAddress(settings.server)} with ${settings.proxies.length} proxies, in order`,
+      `${file}: a client of ${formatAddress(settings.server)} with ${count(settings.proxies.length, 'proxy', 'proxies')}, in order`,
     )
     if (settings.credentials === undefined) return
     const pin = pemPin(settings.credentials.certificate).toString('base64url')
     console.log(`certificate_pin for allowed_clients of the server: ${pin}`)
   } else {
     console.log(
-      `${file}: a server on ${formatAddress(settings.bind)} for ${settings.clients.length} allowed clients, in order`,
+      `${file}: a server on ${formatAddress(settings.bind)} for ${count(settings.clients.length, 'allowed client', 'allowed clients')}, in order`,
     )
   }
 }
 
-/** The side of which the file has more keys; a file that cannot be read is the loader's to explain. */
+const count = (number: number, one: string, several: string): string => `${number} ${number === 1 ? one : several}`
+
+/** The side of which the file has more keys, said when it is a guess; a file that cannot be read is the loader's to explain. */
 function sideOf(file: string): 'server' | 'client' {
   try {
     const keys = Object.keys((parse(readFileSync(file, 'utf8')) ?? {}) as object)
     const of = (schema: typeof serverSchema | typeof clientSchema) =>
       keys.filter((key) => keysAt(schema, []).includes(key)).length
-    return of(clientSchema) > of(serverSchema) ? 'client' : 'server'
+    const [client, server] = [of(clientSchema), of(serverSchema)]
+    if (client === server)
+      console.error(`${file}: its keys do not tell the side, taken as a server's; --as client checks it as a client's`)
+    return client > server ? 'client' : 'server'
   } catch {
     return 'server'
   }
