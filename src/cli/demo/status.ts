@@ -8,21 +8,33 @@ export interface LinkSample {
   readonly stats: LinkStats | undefined
 }
 
+/** A share of fewer packets than these says nothing: an idle link sends a heartbeat now and then. */
+const fewPackets = 10
+
+interface Before {
+  readonly atMs: number
+  readonly sent: number
+  readonly received: number
+  readonly packets: number
+}
+
 /** Returns a function that says how each link is doing now; rates are those since its last call. */
 export function linkStatus(now: () => number = () => performance.now()): (samples: readonly LinkSample[]) => string[] {
-  const before = new Map<string, { readonly atMs: number; readonly sent: number; readonly received: number }>()
+  const before = new Map<string, Before>()
   return (samples) => {
     const atMs = now()
     return samples.map(({ transport, stats }) => {
       if (stats === undefined) return `${transport}: no link`
       const last = before.get(transport)
-      before.set(transport, { atMs, sent: stats.sentBytes, received: stats.receivedBytes })
+      const { sentPackets: packets = 0 } = stats
+      before.set(transport, { atMs, sent: stats.sentBytes, received: stats.receivedBytes, packets })
       // A new link counts from zero again.
       const seconds = last === undefined || stats.sentBytes < last.sent ? 0 : (atMs - last.atMs) / 1000
+      const idle = packets - (last?.packets ?? packets) < fewPackets
       const rate = (bytes: number, earlier: number) => (seconds > 0 ? formatRate((bytes - earlier) / seconds) : '-')
       const parts = [
         `rtt ${stats.rttMs === undefined ? '-' : `${Math.round(stats.rttMs)} ms`}`,
-        `loss ${stats.lossRatio === undefined ? '-' : `${(stats.lossRatio * 100).toFixed(1)} %`}`,
+        `loss ${stats.lossRatio === undefined || idle ? '-' : `${(stats.lossRatio * 100).toFixed(1)} %`}`,
         // The client's side: it sends what visitors load.
         `up ${rate(stats.sentBytes, last?.sent ?? 0)}`,
         `down ${rate(stats.receivedBytes, last?.received ?? 0)}`,

@@ -21,14 +21,27 @@ test('rates are those since the last time, and begin again with a new link', (t)
   let nowMs = 0
   const status = linkStatus(() => nowMs)
   const show = (more: Partial<LinkStats>) => status([{ transport: 'quic', stats: stats(more) }])[0]
-  t.is(show({}), 'quic: rtt 81 ms, loss 3.1 %, up -, down -, 2 streams')
+  t.is(show({}), 'quic: rtt 81 ms, loss -, up -, down -, 2 streams')
   nowMs = 2000
   t.is(
-    show({ sentBytes: 5_000_000, receivedBytes: 300 }),
+    show({ sentBytes: 5_000_000, receivedBytes: 300, sentPackets: 4000 }),
     'quic: rtt 81 ms, loss 3.1 %, up 2.5 MB/s, down 150 B/s, 2 streams',
   )
   nowMs = 4000
   t.regex(show({ sentBytes: 10 }) ?? '', /up -, down -/)
+})
+
+test('a link that sends next to nothing shows no loss', (t) => {
+  let nowMs = 0
+  const status = linkStatus(() => nowMs)
+  const show = (sentPackets: number) => {
+    nowMs += 1000
+    return status([{ transport: 'quic', stats: stats({ sentPackets, lossRatio: 0 }) }])[0] ?? ''
+  }
+  t.deepEqual(
+    [20, 21, 40, 43].map((packets) => / loss ([^,]+)/.exec(show(packets))?.[1]),
+    ['-', '-', '0.0 %', '-'],
+  )
 })
 
 test('what a transport does not know and a link that is down are said', (t) => {
