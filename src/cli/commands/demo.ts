@@ -69,9 +69,10 @@ async function demo(flags: DemoFlags): Promise<void> {
     log,
   })
   const stopped = new Promise<void>((resolve) => onStopSignal(stoppable, resolve))
-  console.log(scene(stage, flags, missing?.message))
-  if (flags.check) process.exitCode = await Promise.race([checkAll(stage), stopped.then(() => exitCodes.failure)])
-  else await watch(stage, stopped)
+  console.log(flags.json ? sceneRecord(stage, flags, missing?.message) : scene(stage, flags, missing?.message))
+  const json = flags.json === true
+  if (flags.check) process.exitCode = await Promise.race([checkAll(stage, json), stopped.then(() => exitCodes.failure)])
+  else await watch(stage, stopped, json)
   await stage.close()
 }
 
@@ -79,6 +80,7 @@ async function demo(flags: DemoFlags): Promise<void> {
 async function quietLog(flags: LogFlags): Promise<{ log: Log; stoppable: Log }> {
   const keys = Object.fromEntries(logValues(flags).map(({ path, value }) => [path.slice('log.'.length), value]))
   const { log } = await openLog(logSchema.parse({ level: 'warn', ...keys }))
+  if (flags.json) return { log, stoppable: log }
   const stoppable = Object.assign(Object.create(log) as Log, { info: (text: string) => console.error(`\n${text}`) })
   return { log, stoppable }
 }
@@ -102,28 +104,53 @@ function scene({ links, server }: Stage, { rtt, loss }: DemoFlags, missing: stri
   return lines.join('\n')
 }
 
-async function checkAll({ links }: Stage): Promise<number> {
-  console.log('')
+const sceneRecord = ({ links, server }: Stage, { rtt, loss }: DemoFlags, missing: string | undefined): string =>
+  JSON.stringify({
+    event: 'demo',
+    server: formatAddress(server),
+    missing,
+    links: links.map(({ transport, web, tcp, udp }) => ({
+      transport,
+      rttMs: rtt,
+      lossPercent: transport === 'tls' ? 0 : loss,
+      web: `http://${formatAddress(web)}`,
+      tcp: formatAddress(tcp),
+      udp: formatAddress(udp),
+    })),
+  })
+
+async function checkAll({ links }: Stage, json: boolean): Promise<number> {
+  if (!json) console.log('')
   const failed: CheckResult[] = []
   for (const link of links) {
     await checkLink(link, (result) => {
       if (result.error !== undefined) failed.push(result)
+      if (json) {
+        console.log(JSON.stringify({ event: 'check', ...result, error: result.error?.message }))
+        return
+      }
       const outcome = result.error === undefined ? 'ok    ' : 'FAILED'
       const why = result.error === undefined ? '' : `: ${result.error.message}`
       console.log(`${outcome}  ${result.transport.padEnd(4)}  ${result.what} (${Math.round(result.tookMs)} ms)${why}`)
     })
   }
-  console.log(failed.length === 0 ? 'all came through' : `${failed.length} did not come through`)
+  if (json) console.log(JSON.stringify({ event: 'checked', failed: failed.length }))
+  else console.log(failed.length === 0 ? 'all came through' : `${failed.length} did not come through`)
   return failed.length === 0 ? exitCodes.ok : exitCodes.failure
 }
 
 /** Shows the status line until the signal to stop. */
-async function watch({ links }: Stage, stopped: Promise<void>): Promise<void> {
-  const live = process.stdout.isTTY === true
+async function watch({ links }: Stage, stopped: Promise<void>, json: boolean): Promise<void> {
+  const live = process.stdout.isTTY === true && !json
   const status = linkStatus()
-  console.log('\nCtrl-C ends it.')
+  if (!json) console.log('\nCtrl-C ends it.')
   let turn = 0
   const show = () => {
+    if (json) {
+      for (const { transport, client } of links)
+        console.log(JSON.stringify({ event: 'status', transport, stats: client.stats() }))
+      return
+    }
     const lines = status(links.map(({ transport, client }) => ({ transport, stats: client.stats() })))
     const columns = live ? (process.stdout.columns || 80) - 1 : Number.POSITIVE_INFINITY
     const text = statusLine(lines, columns, turn++)

@@ -50,3 +50,14 @@ test.serial('flags that are out of range are refused', async (t) => {
     t.regex(run.stderr, /expected/)
   }
 })
+
+test.serial('demo --check --json prints records and nothing else', async (t) => {
+  const args = ['demo', '--check', '--json', '--transport', 'tls', '--rtt', '5']
+  const { code, stdout, stderr } = await runPetrel(t, args, { home: testFolder(t).path })
+  t.is(code, 0, stderr)
+  const events = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).event)
+  t.deepEqual(events, ['demo', 'check', 'check', 'check', 'check', 'checked'])
+})
