@@ -2,7 +2,7 @@
 
 import { Admission } from '../base/admission.js'
 import { pause, within } from '../base/deadline.js'
-import { isPetrelError, LinkEnd, PetrelError } from '../base/errors.js'
+import { type ErrorCode, isPetrelError, LinkEnd, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { type Line, lineOf, sparingly } from '../base/log.js'
 import { pemPin } from '../base/pin.js'
@@ -133,15 +133,17 @@ class RunningServer implements Server {
 }
 
 /** What a client is refused for is told, with a moment to read it; the caller closes the link. Whoever does not speak
- *  the protocol would not understand. */
+ *  the protocol would not understand, and whoever left does not listen. */
 async function orSayNo<T>(link: Link, channel: ControlChannel, decision: Promise<T>): Promise<T> {
   try {
     return await decision
   } catch (error) {
-    if (isPetrelError(error) && error.source !== 'network' && error.code !== 'protocol_violation') {
+    if (isPetrelError(error) && !untold.has(error.code)) {
       channel.sendLast({ type: 'refused', name: '', code: error.code, text: error.message })
       await Promise.race([link.closed, pause(limits.control.lastWordMs)])
     }
     throw error
   }
 }
+
+const untold: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['protocol_violation', 'link_lost', 'timeout'])

@@ -168,7 +168,8 @@ fn datagrams_arrive_with_their_boundaries() {
     for size in [0, 1, most] {
         assert!(near.send_datagram(&vec![9; size]));
     }
-    assert!(!near.send_datagram(&vec![9; most + 1]));
+    // Not most + 1: the search for the path's MTU may have raised it by now.
+    assert!(!near.send_datagram(&vec![9; 65_000]));
     let mut into = vec![0; 64 * 1024];
     let mut sizes = Vec::new();
     while sizes.len() < 3 {
