@@ -87,6 +87,9 @@ export const limits = {
     keepAliveMs: 60_000,
     /** Bytes that Node holds for one socket in each direction before it stops the other side. */
     socketBufferBytes: 256 * 1024,
+    /** The same towards a service, which is near and fast: one upload over tls moves 0.6 of a TLS relay's bytes with
+     *  256 KiB here and 0.8 with this. */
+    serviceBufferBytes: 1024 * 1024,
     /** Flows that one link may hold, on the client a socket each. */
     flowsPerLink: 4096,
     /** Split payloads: half a second covers a reordering path; four of the largest a flow, 64 a link. */

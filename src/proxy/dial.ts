@@ -20,7 +20,8 @@ export function dialService(service: Service, stream: Stream, signal?: AbortSign
     allowHalfOpen: true,
     keepAlive: true,
     keepAliveInitialDelay: limits.proxy.keepAliveMs,
-    highWaterMark: limits.proxy.socketBufferBytes,
+    readableHighWaterMark: limits.proxy.socketBufferBytes,
+    writableHighWaterMark: limits.proxy.serviceBufferBytes,
   }
   const socket = createConnection(options)
   hearResets(socket)
