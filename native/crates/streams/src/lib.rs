@@ -5,6 +5,7 @@
 mod credit;
 pub mod message;
 mod reassembly;
+pub mod varint;
 
 pub use credit::{Budget, INITIAL_CREDIT, Pool, ReceiveCredit, SendCredit};
 pub use reassembly::{Fault, Reassembly};

@@ -1,5 +1,7 @@
 //! The wire form of limits: entries of three QUIC varints (RFC 9000 §16): stream, bytes taken, window beyond them.
 
+use crate::varint;
+
 /// One limit. `limit` counts bytes since the stream's start, as `taken` does; on the wire it is sent less `taken`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
@@ -14,33 +16,17 @@ pub const MAX_ENTRY_BYTES: usize = 24;
 /// Appends one entry. Values above 2^62 - 1, which no stream reaches, are cut to it.
 pub fn encode(entry: Entry, out: &mut Vec<u8>) {
     for value in [entry.stream, entry.taken, entry.limit.saturating_sub(entry.taken)] {
-        put(value.min((1 << 62) - 1), out);
+        varint::put(value, out);
     }
 }
 
 /// Reads one entry from the front. None: bytes are missing. Returns it and how many bytes it took.
 pub fn decode(bytes: &[u8]) -> Option<(Entry, usize)> {
-    let (stream, a) = take(bytes)?;
-    let (taken, b) = take(&bytes[a..])?;
-    let (window, c) = take(&bytes[a + b..])?;
+    let (stream, a) = varint::take(bytes)?;
+    let (taken, b) = varint::take(&bytes[a..])?;
+    let (window, c) = varint::take(&bytes[a + b..])?;
     // Three values below 2^62 do not overflow.
     Some((Entry { stream, taken, limit: taken + window }, a + b + c))
-}
-
-fn put(value: u64, out: &mut Vec<u8>) {
-    match value {
-        0..0x40 => out.push(value as u8),
-        0x40..0x4000 => out.extend_from_slice(&(value as u16 | 0x4000).to_be_bytes()),
-        0x4000..0x4000_0000 => out.extend_from_slice(&(value as u32 | 0x8000_0000).to_be_bytes()),
-        _ => out.extend_from_slice(&(value | 0xc000_0000_0000_0000).to_be_bytes()),
-    }
-}
-
-fn take(bytes: &[u8]) -> Option<(u64, usize)> {
-    let first = *bytes.first()?;
-    let len = 1 << (first >> 6);
-    let rest = bytes.get(1..len)?;
-    Some((rest.iter().fold(u64::from(first & 0x3f), |value, b| value << 8 | u64::from(*b)), len))
 }
 
 #[cfg(test)]

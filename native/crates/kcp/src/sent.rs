@@ -1,0 +1,197 @@
+//! Packets that were sent and what they carried, so that losing one means sending its contents again and never the
+//! packet. One list for all levels, in the order of counters.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Instant;
+
+use petrel_streams::message::Entry;
+
+use crate::packet::Level;
+
+/// Lost packets stay known for as many later ones, so that one that was only late is recognised.
+const LATE: u64 = 1024;
+
+/// What has to reach the peer, or is to be known once it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Item {
+    Segment { stream: u64, range: Range<u64>, fin: bool },
+    Crypto(Range<u64>),
+    /// An acknowledgement whose newest packet was this one.
+    Ack(u64),
+    Reset { stream: u64, code: u64 },
+    Stop { stream: u64, code: u64 },
+    Streams,
+    Limit(Entry),
+    Done,
+    /// This packet asks whether the path takes its size.
+    Probe,
+}
+
+/// Most packets carry one item; more cost an allocation.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    first: Option<Item>,
+    more: Vec<Item>,
+}
+
+impl Contents {
+    pub(crate) fn push(&mut self, item: Item) {
+        match self.first {
+            None => self.first = Some(item),
+            Some(_) => self.more.push(item),
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = Item> + use<> {
+        self.first.take().into_iter().chain(std::mem::take(&mut self.more))
+    }
+
+    pub(crate) fn is_probe(&self) -> bool {
+        self.first == Some(Item::Probe)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Flying,
+    Lost,
+    /// Acknowledged, or of no interest any more.
+    Over,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) at: Instant,
+    pub(crate) bytes: u16,
+    pub(crate) level: Level,
+    /// The peer acknowledges it, so it counts as in flight.
+    pub(crate) is_eliciting: bool,
+    /// There was nothing more to send.
+    pub(crate) app_limited: bool,
+    pub(crate) contents: Contents,
+    pub(crate) fate: Fate,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct SentPackets {
+    packets: VecDeque<Sent>,
+    /// Counter of the first in the list.
+    base: u64,
+    /// None before this one is flying.
+    cursor: u64,
+    in_flight: u64,
+    largest_acked: Option<u64>,
+}
+
+impl SentPackets {
+    /// The counter of the next packet.
+    pub(crate) fn next(&self) -> u64 {
+        self.base + self.packets.len() as u64
+    }
+
+    /// Bytes of packets that may still be acknowledged.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    pub(crate) fn largest_acked(&self) -> Option<u64> {
+        self.largest_acked
+    }
+
+    pub(crate) fn push(&mut self, sent: Sent) {
+        if sent.is_eliciting {
+            self.in_flight += u64::from(sent.bytes);
+        }
+        self.packets.push_back(sent);
+    }
+
+    /// Calls `each(counter, packet, was_lost)` for every packet of the range that was not acknowledged before, and was
+    /// sent at `level`. False: the range has packets that were never sent.
+    pub(crate) fn acknowledge(
+        &mut self,
+        level: Level,
+        range: Range<u64>,
+        mut each: impl FnMut(u64, &mut Sent, bool),
+    ) -> bool {
+        if range.end > self.next() {
+            return false;
+        }
+        for counter in range.start.max(self.base)..range.end {
+            let sent = &mut self.packets[(counter - self.base) as usize];
+            if sent.fate == Fate::Over || sent.level != level {
+                continue;
+            }
+            let was_lost = sent.fate == Fate::Lost;
+            if !was_lost && sent.is_eliciting {
+                self.in_flight -= u64::from(sent.bytes);
+            }
+            sent.fate = Fate::Over;
+            self.largest_acked = self.largest_acked.max(Some(counter));
+            each(counter, sent, was_lost);
+        }
+        true
+    }
+
+    /// Declares packets lost, oldest first, while `verdict` says so (None: stop there).
+    pub(crate) fn lose(
+        &mut self,
+        mut verdict: impl FnMut(u64, &Sent) -> Option<bool>,
+        mut each: impl FnMut(&mut Sent),
+    ) {
+        self.tidy();
+        let mut counter = self.cursor;
+        while counter < self.next() {
+            let sent = &mut self.packets[(counter - self.base) as usize];
+            counter += 1;
+            if sent.fate != Fate::Flying {
+                continue;
+            }
+            match verdict(counter - 1, sent) {
+                None => break,
+                Some(false) => {}
+                Some(true) => {
+                    sent.fate = Fate::Lost;
+                    if sent.is_eliciting {
+                        self.in_flight -= u64::from(sent.bytes);
+                    }
+                    each(sent);
+                }
+            }
+        }
+        self.tidy();
+    }
+
+    /// The oldest packet in flight that is to be acknowledged.
+    pub(crate) fn oldest_flying(&self) -> Option<&Sent> {
+        let from = (self.cursor.max(self.base) - self.base) as usize;
+        self.packets.range(from..).find(|sent| sent.fate == Fate::Flying && sent.is_eliciting)
+    }
+
+    /// Forgets what was sent at a level whose keys are gone.
+    pub(crate) fn drop_level(&mut self, level: Level) {
+        for sent in self.packets.iter_mut().filter(|sent| sent.level == level) {
+            if sent.fate == Fate::Flying && sent.is_eliciting {
+                self.in_flight -= u64::from(sent.bytes);
+            }
+            sent.fate = Fate::Over;
+        }
+    }
+
+    /// Moves the cursor, and forgets the oldest.
+    fn tidy(&mut self) {
+        self.cursor = self.cursor.max(self.base);
+        while self.cursor < self.next() && self.packets[(self.cursor - self.base) as usize].fate != Fate::Flying {
+            self.cursor += 1;
+        }
+        let late = self.largest_acked.unwrap_or(0).saturating_sub(LATE);
+        while let Some(front) = self.packets.front() {
+            let is_over = front.fate == Fate::Over || (front.fate == Fate::Lost && self.base < late);
+            if !is_over {
+                break;
+            }
+            self.packets.pop_front();
+            self.base += 1;
+        }
+    }
+}
