@@ -35,18 +35,36 @@ pub(crate) const MAX_REASON: usize = 512;
 pub(crate) enum Frame {
     Ping,
     Ack(Ack),
-    Crypto { offset: u64, data: Bytes },
+    Crypto {
+        offset: u64,
+        data: Bytes,
+    },
     Done,
     /// code: a LinkEnd number when the application closed, else a Fault of ours.
-    Close { is_fault: bool, code: u64, reason: Bytes },
+    Close {
+        is_fault: bool,
+        code: u64,
+        reason: Bytes,
+    },
     Challenge([u8; 8]),
     Response([u8; 8]),
     Streams(u64),
     Limit(Entry),
-    Reset { stream: u64, code: u64 },
-    Stop { stream: u64, code: u64 },
+    Reset {
+        stream: u64,
+        code: u64,
+    },
+    Stop {
+        stream: u64,
+        code: u64,
+    },
     Datagram(Bytes),
-    Segment { stream: u64, offset: u64, fin: bool, data: Bytes },
+    Segment {
+        stream: u64,
+        offset: u64,
+        fin: bool,
+        data: Bytes,
+    },
 }
 
 /// Which packets came, in falling order; delay: how long the newest of them waited for this, microseconds.

@@ -145,14 +145,7 @@ impl LinkKeys {
 }
 
 impl DataKeys {
-    fn open(
-        &mut self,
-        now: Instant,
-        header: &Header,
-        head: &[u8],
-        body: &mut [u8],
-        keep: Duration,
-    ) -> Option<usize> {
+    fn open(&mut self, now: Instant, header: &Header, head: &[u8], body: &mut [u8], keep: Duration) -> Option<usize> {
         if header.phase == self.phase {
             let len = open_with(Some(&*self.current.remote), header, head, body)?;
             self.lowest_received = self.lowest_received.min(header.counter);

@@ -61,7 +61,8 @@ mod tests {
             let (mut replay, mut seen, mut newest) = (Replay::default(), HashSet::new(), 0u64);
             for _ in 0..50_000 {
                 let jump = if rng.u8(..) == 0 { 30_000 } else { 3 };
-                let counter = if rng.bool() { newest + rng.u64(0..jump) } else { newest - rng.u64(0..=newest.min(10_000)) };
+                let counter =
+                    if rng.bool() { newest + rng.u64(0..jump) } else { newest - rng.u64(0..=newest.min(10_000)) };
                 let is_new = !seen.contains(&counter) && newest.saturating_sub(counter) < WINDOW;
                 assert_eq!(replay.may_be_new(counter), is_new, "seed {seed}, {counter} of {newest}");
                 if is_new {

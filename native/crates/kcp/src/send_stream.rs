@@ -66,9 +66,6 @@ impl SendStream {
         }
     }
 
-    pub(crate) fn is_finishing(&self) -> bool {
-        self.fin != Fin::No
-    }
 
     /// Whether every byte and the FIN have been acknowledged.
     pub(crate) fn is_done(&self) -> bool {
@@ -150,12 +147,8 @@ impl SendStream {
     /// The packet with this segment was lost. True: there is something to send again.
     pub(crate) fn lose(&mut self, segment: &Segment) -> bool {
         let kept = self.chunks.front().map_or(self.end, |(start, _)| *start);
-        self.lost.insert(segment.range.start.max(kept)..segment.range.end);
-        for range in self.acknowledged.descending().collect::<Vec<_>>() {
-            if range.end <= segment.range.start {
-                break;
-            }
-            self.lost.remove(range);
+        for gap in self.acknowledged.missing(segment.range.start.max(kept)..segment.range.end) {
+            self.lost.insert(gap);
         }
         if segment.fin && self.fin == Fin::Flying {
             self.fin = Fin::Pending;

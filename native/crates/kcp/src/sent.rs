@@ -15,12 +15,22 @@ const LATE: u64 = 1024;
 /// What has to reach the peer, or is to be known once it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Item {
-    Segment { stream: u64, range: Range<u64>, fin: bool },
+    Segment {
+        stream: u64,
+        range: Range<u64>,
+        fin: bool,
+    },
     Crypto(Range<u64>),
     /// An acknowledgement whose newest packet was this one.
     Ack(u64),
-    Reset { stream: u64, code: u64 },
-    Stop { stream: u64, code: u64 },
+    Reset {
+        stream: u64,
+        code: u64,
+    },
+    Stop {
+        stream: u64,
+        code: u64,
+    },
     Streams,
     Limit(Entry),
     Done,
@@ -45,6 +55,10 @@ impl Contents {
 
     pub(crate) fn take(&mut self) -> impl Iterator<Item = Item> + use<> {
         self.first.take().into_iter().chain(std::mem::take(&mut self.more))
+    }
+
+    pub(crate) fn items(&self) -> impl Iterator<Item = &Item> {
+        self.first.iter().chain(&self.more)
     }
 
     pub(crate) fn is_probe(&self) -> bool {
@@ -104,6 +118,7 @@ impl SentPackets {
             self.in_flight += u64::from(sent.bytes);
         }
         self.packets.push_back(sent);
+        self.tidy();
     }
 
     /// Calls `each(counter, packet, was_lost)` for every packet of the range that was not acknowledged before, and was
@@ -162,10 +177,11 @@ impl SentPackets {
         self.tidy();
     }
 
-    /// The oldest packet in flight that is to be acknowledged.
-    pub(crate) fn oldest_flying(&self) -> Option<&Sent> {
+    /// Packets in flight that are to be acknowledged, oldest first; those that only probe the path's size left out.
+    pub(crate) fn oldest_flying(&self) -> impl Iterator<Item = &Sent> {
         let from = (self.cursor.max(self.base) - self.base) as usize;
-        self.packets.range(from..).find(|sent| sent.fate == Fate::Flying && sent.is_eliciting)
+        let flying = |sent: &&Sent| sent.fate == Fate::Flying && sent.is_eliciting && !sent.contents.is_probe();
+        self.packets.range(from.min(self.packets.len())..).filter(flying)
     }
 
     /// Forgets what was sent at a level whose keys are gone.

@@ -1,0 +1,463 @@
+//! One end of a sealed KCP link. This file has what it is made of and the calls of `petrel_link::Connection`;
+//! `receive`, `transmit` and `recovery` have what packets and time do to it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use petrel_congestion::DeliveryRate;
+use petrel_kcp_proto::early::{Early, EarlyConfig};
+use petrel_kcp_proto::rto::{Growth, Rto, RtoConfig};
+use petrel_link::{Connection as Link, Lost, PathStats, Reading, Refused, Signal, Stopped, Transmit};
+use petrel_streams::message::Entry;
+use rustls::pki_types::ServerName;
+use rustls::quic::{ClientConnection, ServerConnection, Version};
+use rustls::{ClientConfig, ServerConfig, Side};
+
+use crate::handshake::Handshake;
+use crate::keys::LinkKeys;
+use crate::mtu::Mtu;
+use crate::pacer::Pacer;
+use crate::packet::{HEADER, Id, Level, TAG};
+use crate::parameters::Parameters;
+use crate::path::Path;
+use crate::received::Received;
+use crate::replay::Replay;
+use crate::sent::{Item, SentPackets};
+use crate::streams::Streams;
+use crate::{Random, pin};
+
+/// Bytes kept for the peer until it has acknowledged them: at least this, else twice the congestion window.
+const MIN_SEND_BYTES: u64 = 512 * 1024;
+const MAX_SEND_BYTES: u64 = 64 * 1024 * 1024;
+/// Payloads wait in the driver's own queue; here only what the next packets take.
+const DATAGRAM_SEND_BYTES: usize = 64 * 1024;
+/// Later acknowledgements that make a packet lost, to begin with; see `recovery`.
+pub(crate) const EARLY: EarlyConfig = EarlyConfig { after: 3, limit: u32::MAX };
+/// Timeouts grow by half and end at a second and a half, so that a link moves again soon after an outage.
+const RTO: RtoConfig = RtoConfig {
+    initial: Duration::from_millis(300),
+    min: Duration::from_millis(20),
+    max: Duration::from_millis(1_500),
+    granularity: Duration::from_millis(2),
+    growth: Growth::Half,
+};
+
+/// What the owner of a connection decides.
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    /// Streams that the peer may have open at once.
+    pub streams: u32,
+    /// Silence that ends the link.
+    pub idle: Duration,
+    /// Quiet before the peer is asked for a sign of life.
+    pub keep_alive: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Life {
+    Open,
+    /// Our farewell is repeated until then to a peer that has not heard it.
+    Closing(Instant),
+    /// The peer has closed; nothing is sent.
+    Draining(Instant),
+    Over,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Farewell {
+    pub(crate) is_fault: bool,
+    pub(crate) code: u64,
+    pub(crate) reason: String,
+    /// Levels at which it has still to leave.
+    pub(crate) levels: Vec<Level>,
+    /// Packets that came since; it leaves again for the 1st, 2nd, 4th, 8th …
+    pub(crate) heard: u32,
+}
+
+pub struct Connection {
+    pub(crate) is_dialer: bool,
+    pub(crate) config: Config,
+    pub(crate) random: Random,
+    pub(crate) life: Life,
+    pub(crate) farewell: Option<Farewell>,
+    // Who is who.
+    pub(crate) own: Id,
+    pub(crate) peer: Id,
+    pub(crate) first: Id,
+    pub(crate) retry: Option<Id>,
+    pub(crate) token: Vec<u8>,
+    pub(crate) peer_parameters: Option<Parameters>,
+    pub(crate) peer_pin: Option<[u8; 32]>,
+    /// The peer's own id is known.
+    pub(crate) has_peer: bool,
+    pub(crate) is_connected: bool,
+    /// Both ends know that the handshake is over.
+    pub(crate) is_confirmed: bool,
+    // Packets.
+    pub(crate) keys: LinkKeys,
+    pub(crate) handshake: Handshake,
+    pub(crate) replay: Replay,
+    pub(crate) received: [Received; 3],
+    pub(crate) sent: SentPackets,
+    pub(crate) path: Path,
+    pub(crate) mtu: Mtu,
+    // When to send, and again.
+    pub(crate) control: DeliveryRate,
+    pub(crate) pacer: Pacer,
+    pub(crate) rto: Rto,
+    pub(crate) early: Early,
+    pub(crate) early_after: usize,
+    pub(crate) latest_rtt: Duration,
+    pub(crate) timeouts: u32,
+    pub(crate) probes: u8,
+    pub(crate) loss_at: Option<Instant>,
+    pub(crate) pace_at: Option<Instant>,
+    pub(crate) last_eliciting: Instant,
+    pub(crate) last_received: Instant,
+    pub(crate) last_ping: Instant,
+    pub(crate) wants_ping: bool,
+    pub(crate) unasked: u32,
+    pub(crate) app_limited: bool,
+    // What is carried.
+    pub(crate) streams: Streams,
+    pub(crate) buffered: u64,
+    pub(crate) items: VecDeque<Item>,
+    pub(crate) responses: VecDeque<[u8; 8]>,
+    pub(crate) limits: BTreeMap<u64, Entry>,
+    pub(crate) datagrams_out: VecDeque<Bytes>,
+    pub(crate) datagrams_out_bytes: usize,
+    pub(crate) datagrams_in: VecDeque<Bytes>,
+    pub(crate) datagrams_in_bytes: usize,
+    pub(crate) signals: VecDeque<Signal>,
+    pub(crate) scratch: Vec<(Level, Item)>,
+    pub(crate) stats: PathStats,
+}
+
+/// What a listener knows of a dialler before there is a link.
+pub(crate) struct Newcomer {
+    pub(crate) remote: SocketAddr,
+    /// To which the dialler's very first packet went; and of its Retry, which it answered.
+    pub(crate) first: Id,
+    pub(crate) retry: Option<Id>,
+    /// The dialler's own.
+    pub(crate) peer: Id,
+    pub(crate) own: Id,
+    pub(crate) reset: [u8; 16],
+}
+
+impl Connection {
+    /// Begins to dial. Its first packet waits to be transmitted.
+    pub fn dial(
+        now: Instant,
+        tls: Arc<ClientConfig>,
+        name: ServerName<'static>,
+        remote: SocketAddr,
+        config: Config,
+    ) -> Result<Self, rustls::Error> {
+        let random = Random::new();
+        let (own, first) = (Id(random.bytes()), Id(random.bytes()));
+        let parameters = parameters(own, config);
+        let tls = ClientConnection::new(tls, Version::V1, name, parameters.encode())?;
+        let mut made = Self::new(now, true, config, random, own, first, first, tls.into(), Path::new(remote, true));
+        made.handshake.advance(&mut made.keys);
+        Ok(made)
+    }
+
+    pub(crate) fn accept(
+        now: Instant,
+        tls: Arc<ServerConfig>,
+        newcomer: Newcomer,
+        config: Config,
+    ) -> Result<Self, rustls::Error> {
+        let Newcomer { remote, first, retry, peer, own, reset } = newcomer;
+        let parameters = Parameters { first: Some(first), retry, reset: Some(reset), ..parameters(own, config) };
+        let tls = ServerConnection::new(tls, Version::V1, parameters.encode())?;
+        let path = Path::new(remote, retry.is_some());
+        let key_id = retry.unwrap_or(first);
+        let made = Self::new(now, false, config, Random::new(), own, peer, key_id, tls.into(), path);
+        Ok(Self { first, retry, has_peer: true, ..made })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the one place that lists them")]
+    fn new(
+        now: Instant,
+        is_dialer: bool,
+        config: Config,
+        random: Random,
+        own: Id,
+        peer: Id,
+        first: Id,
+        tls: rustls::quic::Connection,
+        path: Path,
+    ) -> Self {
+        let side = if is_dialer { Side::Client } else { Side::Server };
+        let mtu = Mtu::new();
+        Self {
+            is_dialer,
+            config,
+            random,
+            life: Life::Open,
+            farewell: None,
+            own,
+            peer,
+            first,
+            retry: None,
+            token: Vec::new(),
+            peer_parameters: None,
+            peer_pin: None,
+            has_peer: false,
+            is_connected: false,
+            is_confirmed: false,
+            keys: LinkKeys::new(first, side),
+            handshake: Handshake::new(tls),
+            replay: Replay::default(),
+            received: Default::default(),
+            sent: SentPackets::default(),
+            path,
+            control: DeliveryRate::new(mtu.current() as u64),
+            mtu,
+            pacer: Pacer::new(now),
+            rto: Rto::new(RTO),
+            early: Early::new(EARLY),
+            early_after: EARLY.after,
+            latest_rtt: RTO.initial,
+            timeouts: 0,
+            probes: 0,
+            loss_at: None,
+            pace_at: None,
+            last_eliciting: now,
+            last_received: now,
+            last_ping: now,
+            wants_ping: false,
+            unasked: 0,
+            app_limited: false,
+            streams: Streams::new(is_dialer, config.streams.into()),
+            buffered: 0,
+            items: VecDeque::new(),
+            responses: VecDeque::new(),
+            limits: BTreeMap::new(),
+            datagrams_out: VecDeque::new(),
+            datagrams_out_bytes: 0,
+            datagrams_in: VecDeque::new(),
+            datagrams_in_bytes: 0,
+            signals: VecDeque::new(),
+            scratch: Vec::new(),
+            stats: PathStats::default(),
+        }
+    }
+
+    pub(crate) fn send_room(&self) -> u64 {
+        let most = (2 * self.control.window()).clamp(MIN_SEND_BYTES, MAX_SEND_BYTES);
+        most.saturating_sub(self.buffered)
+    }
+
+    /// How long late packets are waited for: three timeouts (RFC 9000 §10.2).
+    pub(crate) fn late(&self) -> Duration {
+        3 * self.rto.current()
+    }
+
+    pub(crate) fn farewell(&mut self, now: Instant, is_fault: bool, code: u64, reason: String) {
+        if self.life != Life::Open {
+            return;
+        }
+        self.life = Life::Closing(now + self.late());
+        let levels = crate::packet::LEVELS.into_iter().filter(|level| match level {
+            Level::Data => self.is_connected,
+            _ => !self.is_confirmed,
+        });
+        let levels = levels.filter(|level| self.keys.has(*level)).collect();
+        self.farewell = Some(Farewell { is_fault, code, reason, levels, heard: 0 });
+        self.streams.clear();
+        self.buffered = 0;
+    }
+
+    /// The peer broke the protocol.
+    pub(crate) fn fault(&mut self, now: Instant, code: u64, text: &str) {
+        if self.life == Life::Open {
+            self.signals.push_back(Signal::Lost(Lost::Violation(text.to_string())));
+            self.farewell(now, true, code, text.to_string());
+        }
+    }
+}
+
+fn parameters(own: Id, config: Config) -> Parameters {
+    Parameters {
+        id: own,
+        first: None,
+        retry: None,
+        reset: None,
+        streams: config.streams.into(),
+        idle_ms: config.idle.as_millis() as u64,
+    }
+}
+
+impl Link for Connection {
+    fn poll_timeout(&mut self) -> Option<Instant> {
+        self.next_timeout()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.on_timeout(now);
+    }
+
+    fn poll_transmit(&mut self, now: Instant, segments: NonZeroUsize, buffer: &mut Vec<u8>) -> Option<Transmit> {
+        self.transmit(now, segments, buffer)
+    }
+
+    fn poll(&mut self) -> Option<Signal> {
+        self.signals.pop_front()
+    }
+
+    fn open(&mut self) -> Option<u64> {
+        if self.is_connected && self.life == Life::Open { self.streams.open() } else { None }
+    }
+
+    fn read(&mut self, number: u64, take: &mut dyn FnMut(u64, &[u8])) -> Reading {
+        let Some(stream) = self.streams.stream(number) else { return Reading::Open };
+        let reading = stream.receive.read(take);
+        self.streams.tidy(number);
+        reading
+    }
+
+    fn write(&mut self, number: u64, data: &mut Bytes) -> Result<usize, Stopped> {
+        let room = self.send_room();
+        let Some(stream) = self.streams.stream(number).filter(|s| !s.sent) else { return Err(Stopped(0)) };
+        let n = data.len().min(room as usize);
+        stream.wants_write = n < data.len();
+        stream.send.write(data.split_to(n));
+        self.buffered += n as u64;
+        self.streams.queue(number);
+        Ok(n)
+    }
+
+    fn finish(&mut self, number: u64) {
+        if let Some(stream) = self.streams.stream(number) {
+            stream.send.finish();
+            self.streams.queue(number);
+        }
+    }
+
+    fn abandon(&mut self, number: u64, code: u64) {
+        let Some(stream) = self.streams.stream(number) else { return };
+        if !stream.sent {
+            self.buffered -= stream.send.held();
+            stream.send = Default::default();
+            stream.sent = true;
+            self.items.push_back(Item::Reset { stream: number, code });
+        }
+        if !stream.receive.is_done {
+            stream.receive.give_up();
+            self.items.push_back(Item::Stop { stream: number, code });
+        }
+        self.streams.tidy(number);
+    }
+
+    fn set_max_streams(&mut self, streams: u32) {
+        self.streams.raise(streams.into());
+    }
+
+    fn speaks_credit(&self) -> bool {
+        true
+    }
+
+    fn announce(&mut self, entries: &[Entry], _surely: bool) {
+        // Always surely: a lost limit is sent again.
+        for entry in entries {
+            self.limits.insert(entry.stream, *entry);
+        }
+    }
+
+    fn max_datagram(&mut self) -> Option<usize> {
+        Some(self.mtu.current() - HEADER - TAG - 1)
+    }
+
+    fn send_datagram(&mut self, payload: Bytes) -> Result<(), Refused> {
+        if self.life != Life::Open || self.max_datagram().is_none_or(|most| payload.len() > most) {
+            return Err(Refused::Never);
+        }
+        if self.datagrams_out_bytes + payload.len() > DATAGRAM_SEND_BYTES {
+            return Err(Refused::Full(payload));
+        }
+        // An empty one takes a place too.
+        self.datagrams_out_bytes += payload.len() + 1;
+        self.datagrams_out.push_back(payload);
+        Ok(())
+    }
+
+    fn receive_datagram(&mut self) -> Option<Bytes> {
+        let payload = self.datagrams_in.pop_front()?;
+        self.datagrams_in_bytes -= payload.len() + 1;
+        Some(payload)
+    }
+
+    fn close(&mut self, now: Instant, code: u64, reason: &str) {
+        self.farewell(now, false, code, reason.to_string());
+    }
+
+    fn is_closed(&self) -> bool {
+        self.life != Life::Open
+    }
+
+    fn is_drained(&self) -> bool {
+        self.life == Life::Over
+    }
+
+    fn peer_pin(&self) -> Option<[u8; 32]> {
+        self.peer_pin
+    }
+
+    fn export_key(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> bool {
+        self.is_connected && self.handshake.export_key(label, context, out)
+    }
+
+    fn remote(&self) -> SocketAddr {
+        self.path.remote()
+    }
+
+    fn local_address_changed(&mut self, _now: Instant) {
+        // The peer learns of it by the next packet, and this one asks for an answer.
+        self.wants_ping = true;
+        self.mtu.new_path();
+        self.control.set_packet(self.mtu.current() as u64);
+    }
+
+    fn stats(&mut self) -> PathStats {
+        PathStats {
+            rtt: self.rto.srtt().unwrap_or_default(),
+            cwnd: self.control.window(),
+            mtu: self.mtu.current() as u16,
+            delivery_rate: self.control.rate() as u64,
+            ..self.stats
+        }
+    }
+}
+
+impl Connection {
+    /// The peer's certificate and words are believed from now on.
+    pub(crate) fn connected(&mut self) {
+        self.is_connected = true;
+        self.peer_pin = self.handshake.peer_certificate().and_then(pin);
+        if let Some(theirs) = &self.peer_parameters {
+            self.streams.allow(theirs.streams);
+        }
+        if !self.is_dialer {
+            self.is_confirmed = true;
+            self.path.validate();
+            self.drop_level(Level::Initial);
+            self.drop_level(Level::Handshake);
+            self.items.push_back(Item::Done);
+        }
+        self.signals.push_back(Signal::Connected);
+    }
+
+    pub(crate) fn drop_level(&mut self, level: Level) {
+        self.keys.drop_level(level);
+        self.sent.drop_level(level);
+        self.received[level as usize] = Received::default();
+        *self.handshake.out(level) = Default::default();
+    }
+}

@@ -1,0 +1,140 @@
+//! Where the peer is, and what may be sent there. A listener's link follows its peer to a new address once that address
+//! has answered a challenge; until then traffic goes to the old one. PROTOCOL.md, "Addresses".
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// An address that has proved nothing gets at most so many times what came from it (RFC 9000 §8).
+const AMPLIFICATION: u64 = 3;
+/// Addresses that are asked at once; an observer who sends copies of packets must not crowd out the peer.
+const MAX_CANDIDATES: usize = 4;
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// A candidate that has not answered by then is forgotten.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+struct Candidate {
+    address: SocketAddr,
+    challenge: [u8; 8],
+    since: Instant,
+    ask_at: Instant,
+    received: u64,
+    sent: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Path {
+    remote: SocketAddr,
+    is_validated: bool,
+    received: u64,
+    sent: u64,
+    candidates: Vec<Candidate>,
+}
+
+impl Path {
+    pub(crate) fn new(remote: SocketAddr, is_validated: bool) -> Self {
+        Self { remote, is_validated, received: 0, sent: 0, candidates: Vec::new() }
+    }
+
+    pub(crate) fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    pub(crate) fn validate(&mut self) {
+        self.is_validated = true;
+    }
+
+    /// Counts what came; before it is known to be authentic.
+    pub(crate) fn received(&mut self, from: SocketAddr, bytes: usize) {
+        if from == self.remote {
+            self.received += bytes as u64;
+        }
+    }
+
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
+    }
+
+    /// Bytes that may be sent to the peer's address.
+    pub(crate) fn room(&self) -> u64 {
+        match self.is_validated {
+            true => u64::MAX,
+            false => (AMPLIFICATION * self.received).saturating_sub(self.sent),
+        }
+    }
+
+    /// An authentic packet, the newest so far, came from another address.
+    pub(crate) fn came_from(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        bytes: usize,
+        challenge: impl FnOnce() -> [u8; 8],
+    ) {
+        self.candidates.retain(|c| now.saturating_duration_since(c.since) < ANSWER_WITHIN);
+        if let Some(candidate) = self.candidates.iter_mut().find(|c| c.address == from) {
+            candidate.received += bytes as u64;
+            return;
+        }
+        if self.candidates.len() == MAX_CANDIDATES {
+            self.candidates.remove(0);
+        }
+        let (challenge, received) = (challenge(), bytes as u64);
+        self.candidates.push(Candidate { address: from, challenge, since: now, ask_at: now, received, sent: 0 });
+    }
+
+    /// An address to be asked now, whom `bytes` may be sent.
+    pub(crate) fn ask(&mut self, now: Instant, bytes: usize) -> Option<(SocketAddr, [u8; 8])> {
+        let bytes = bytes as u64;
+        let due =
+            self.candidates.iter_mut().find(|c| c.ask_at <= now && c.sent + bytes <= AMPLIFICATION * c.received)?;
+        due.ask_at = now + ASK_AGAIN;
+        due.sent += bytes;
+        Some((due.address, due.challenge))
+    }
+
+    /// An answer came. True: the peer is there from now on.
+    pub(crate) fn answered(&mut self, from: SocketAddr, response: &[u8; 8]) -> bool {
+        let is_right = self.candidates.iter().any(|c| c.address == from && c.challenge == *response);
+        if is_right {
+            *self = Self::new(from, true);
+        }
+        is_right
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+
+    #[test]
+    fn nothing_moves_before_the_new_address_has_answered_itself() {
+        let now = Instant::now();
+        let mut path = Path::new(address(1), true);
+        path.came_from(now, address(2), 100, || *b"question");
+        assert_eq!(path.ask(now, 50), Some((address(2), *b"question")));
+        assert_eq!(path.ask(now, 50), None, "not at once again");
+        assert!(!path.answered(address(3), b"question"));
+        assert!(!path.answered(address(2), b"guessed!"));
+        assert_eq!(path.remote(), address(1));
+        assert!(path.answered(address(2), b"question"));
+        assert_eq!(path.remote(), address(2));
+    }
+
+    #[test]
+    fn an_address_that_proved_nothing_gets_three_times_what_it_sent() {
+        let now = Instant::now();
+        let mut path = Path::new(address(1), false);
+        path.received(address(1), 1_200);
+        path.received(address(9), 100_000);
+        path.sent(3_000);
+        assert_eq!(path.room(), 600);
+        path.came_from(now, address(2), 40, || [0; 8]);
+        let asked = (0..1_000).filter(|n| path.ask(now + ASK_AGAIN * *n, 50).is_some()).count();
+        assert_eq!(asked, 2);
+    }
+}

@@ -1,0 +1,261 @@
+//! What was sent, acknowledged and lost. A packet is lost when some later ones were acknowledged (KCP's fast resend) or a
+//! little more than a round trip after one was; its contents are sent again in new packets, so an acknowledgement always
+//! tells which sending it means. Timeouts only probe: they declare nothing lost.
+
+use std::time::{Duration, Instant};
+
+use petrel_kcp_proto::early::{Early, EarlyConfig};
+use petrel_link::{Lost, Signal};
+
+use crate::connection::{Connection, EARLY, Life};
+use crate::frame::Ack;
+use crate::packet::{Level, MIN_PATH};
+use crate::send_stream::Segment;
+use crate::sent::Item;
+
+/// On paths that reorder, so many later acknowledgements are asked for at most.
+const MAX_EARLY: usize = 128;
+/// Timeouts in a row after which the rate is not believed any more.
+const COLLAPSE: u32 = 3;
+
+impl Connection {
+    /// Takes an ACK frame of `level`. False: it is a lie.
+    pub(crate) fn acknowledged(&mut self, now: Instant, level: Level, ack: &Ack) -> bool {
+        let before = self.sent.largest_acked();
+        let mut items = std::mem::take(&mut self.scratch);
+        let mut newest = None;
+        let mut any = false;
+        for range in &ack.ranges {
+            let (control, early, mtu, keys) = (&mut self.control, &mut self.early, &mut self.mtu, &mut self.keys);
+            let early_after = &mut self.early_after;
+            let is_true = self.sent.acknowledge(level, range.clone(), |counter, sent, was_lost| {
+                any = true;
+                if newest.is_none_or(|(known, _)| counter > known) {
+                    newest = Some((counter, sent.at));
+                }
+                if level == Level::Data {
+                    keys.acknowledged(counter);
+                }
+                let bytes = usize::from(sent.bytes);
+                let is_probe = sent.contents.is_probe();
+                mtu.acknowledged(bytes, is_probe);
+                if sent.is_eliciting {
+                    control.on_ack(
+                        now,
+                        sent.at,
+                        bytes as u64,
+                        sent.app_limited,
+                        now.saturating_duration_since(sent.at),
+                    );
+                }
+                if was_lost && !is_probe {
+                    // It was only late: ask for more before the next is given up.
+                    *early_after = (*early_after * 2).min(MAX_EARLY);
+                    *early = Early::new(EarlyConfig { after: *early_after, ..EARLY });
+                }
+                early.acknowledged(counter);
+                items.extend(sent.contents.take().map(|item| (level, item)));
+                if bytes <= MIN_PATH && mtu.small_acknowledged(now) {
+                    control.set_packet(mtu.current() as u64);
+                }
+            });
+            if !is_true {
+                return false;
+            }
+        }
+        if !any {
+            self.scratch = items;
+            return true;
+        }
+        self.control.set_packet(self.mtu.current() as u64);
+        for (level, item) in items.drain(..) {
+            self.arrived(level, item);
+        }
+        self.scratch = items;
+        if let Some((counter, at)) = newest
+            && before.is_none_or(|largest| counter > largest)
+        {
+            let delay = Duration::from_micros(ack.delay_us);
+            let rtt = now.saturating_duration_since(at);
+            // A delay that is longer than the round trip was is not to be believed.
+            self.latest_rtt = rtt.checked_sub(delay).unwrap_or(rtt);
+            self.rto.sample(self.latest_rtt);
+        }
+        self.timeouts = 0;
+        self.probes = 0;
+        self.find_lost(now);
+        self.control.on_acks_end(now, self.sent.in_flight());
+        self.wake_writers();
+        true
+    }
+
+    /// The peer has this.
+    fn arrived(&mut self, level: Level, item: Item) {
+        match item {
+            Item::Segment { stream: number, range, fin } => {
+                let Some(stream) = self.streams.stream(number) else { return };
+                self.buffered -= stream.send.acknowledge(&Segment { range, fin });
+                if stream.send.is_done() {
+                    stream.sent = true;
+                    self.streams.tidy(number);
+                }
+            }
+            Item::Crypto(range) => {
+                self.handshake.out(level).acknowledge(&Segment { range, fin: false });
+            }
+            Item::Ack(newest) => self.received[level as usize].told(newest),
+            _ => {}
+        }
+    }
+
+    /// The packet that carried this was lost.
+    fn missing(&mut self, level: Level, item: Item) {
+        match item {
+            Item::Segment { stream: number, range, fin } => {
+                let Some(stream) = self.streams.stream(number).filter(|stream| !stream.sent) else { return };
+                if stream.send.lose(&Segment { range, fin }) {
+                    self.streams.queue(number);
+                }
+            }
+            Item::Crypto(range) => {
+                self.handshake.out(level).lose(&Segment { range, fin: false });
+            }
+            Item::Limit(entry) => {
+                self.limits.entry(entry.stream).or_insert(entry);
+            }
+            Item::Ack(_) | Item::Probe => {}
+            Item::Reset { .. } | Item::Stop { .. } | Item::Streams | Item::Done => self.items.push_back(item),
+        }
+    }
+
+    fn find_lost(&mut self, now: Instant) {
+        self.loss_at = None;
+        let Some(largest) = self.sent.largest_acked() else { return };
+        let below = self.early.lost_below();
+        // RFC 9002 §6.1.2.
+        let patience = self.rto.srtt().unwrap_or(self.latest_rtt).max(self.latest_rtt).max(Duration::from_millis(1));
+        let patience = patience + patience / 8;
+        let loss_at = &mut self.loss_at;
+        let verdict = |counter, sent: &crate::sent::Sent| {
+            if counter >= largest {
+                return None;
+            }
+            if counter < below || sent.at + patience <= now {
+                return Some(true);
+            }
+            *loss_at = Some(sent.at + patience);
+            None
+        };
+        let mut items = std::mem::take(&mut self.scratch);
+        let (mtu, stats) = (&mut self.mtu, &mut self.stats);
+        self.sent.lose(verdict, |sent| {
+            mtu.lost(now, sent.bytes.into(), sent.contents.is_probe());
+            if sent.is_eliciting && !sent.contents.is_probe() {
+                stats.lost_packets += 1;
+            }
+            let level = sent.level;
+            items.extend(sent.contents.items().cloned().map(|item| (level, item)));
+        });
+        for (level, item) in items.drain(..) {
+            self.missing(level, item);
+        }
+        self.scratch = items;
+    }
+
+    /// Sends everything of a level again.
+    pub(crate) fn resend_level(&mut self, level: Level) {
+        let mut items = Vec::new();
+        self.sent.lose(|_, sent| Some(sent.level == level), |sent| items.extend(sent.contents.take()));
+        for item in items {
+            self.missing(level, item);
+        }
+    }
+
+    fn wake_writers(&mut self) {
+        if self.send_room() >= 64 * 1024 {
+            let waiting = self.streams.take_waiting();
+            self.signals.extend(waiting.into_iter().map(Signal::Writable));
+        }
+    }
+
+    // ---- time ----
+
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        match self.life {
+            Life::Over => None,
+            Life::Closing(until) | Life::Draining(until) => Some(until),
+            Life::Open => {
+                let ping = (self.is_connected).then(|| self.ping_at());
+                let all = [self.loss_at, self.timeout_at(), self.pace_at, Some(self.idle_at()), ping];
+                all.into_iter().flatten().min()
+            }
+        }
+    }
+
+    fn idle_at(&self) -> Instant {
+        let theirs = self.peer_parameters.as_ref().map_or(u64::MAX, |p| p.idle_ms);
+        self.last_received + self.config.idle.min(Duration::from_millis(theirs.clamp(1_000, 1 << 40)))
+    }
+
+    fn ping_at(&self) -> Instant {
+        self.last_received.max(self.last_ping) + self.config.keep_alive
+    }
+
+    /// When what is in flight is asked for again. A dialler also moves when its listener may not send yet (RFC 9002
+    /// §6.2.2.1).
+    fn timeout_at(&self) -> Option<Instant> {
+        let is_waiting = self.sent.in_flight() > 0 || (self.is_dialer && !self.is_confirmed);
+        is_waiting.then(|| self.last_eliciting + self.rto.backed_off(self.timeouts))
+    }
+
+    pub(crate) fn on_timeout(&mut self, now: Instant) {
+        match self.life {
+            Life::Over => return,
+            Life::Closing(until) | Life::Draining(until) => {
+                if until <= now {
+                    self.life = Life::Over;
+                }
+                return;
+            }
+            Life::Open => {}
+        }
+        if self.idle_at() <= now {
+            self.signals.push_back(Signal::Lost(Lost::Idle));
+            self.life = Life::Over;
+            return;
+        }
+        if self.pace_at.is_some_and(|at| at <= now) {
+            self.pace_at = None;
+        }
+        if self.loss_at.is_some_and(|at| at <= now) {
+            self.find_lost(now);
+            self.control.on_acks_end(now, self.sent.in_flight());
+        }
+        if self.timeout_at().is_some_and(|at| at <= now) {
+            self.timed_out(now);
+        }
+        if self.is_connected && self.ping_at() <= now {
+            self.last_ping = now;
+            self.wants_ping = true;
+        }
+    }
+
+    /// Nothing was heard of what is in flight: the oldest of it is sent again in two packets, whatever the window says.
+    fn timed_out(&mut self, now: Instant) {
+        self.timeouts += 1;
+        if self.timeouts == COLLAPSE {
+            self.control.on_collapse();
+        }
+        self.probes = 2;
+        // The wait for the next timeout begins now, also if nothing can leave.
+        self.last_eliciting = now;
+        self.wants_ping = true;
+        let mut items = Vec::new();
+        for sent in self.sent.oldest_flying().take(2) {
+            items.extend(sent.contents.items().cloned().map(|item| (sent.level, item)));
+        }
+        for (level, item) in items {
+            self.missing(level, item);
+        }
+    }
+}
