@@ -75,6 +75,9 @@ impl Ranges {
     /// What of a range is not here.
     pub(crate) fn missing(&self, range: Range<u64>) -> Vec<Range<u64>> {
         let (mut gaps, mut at) = (Vec::new(), range.start);
+        if range.is_empty() {
+            return gaps;
+        }
         let before = self.0.range(..=at).next_back().map_or(at, |(_, end)| *end);
         at = at.max(before);
         for (start, end) in self.0.range(range.start..range.end) {

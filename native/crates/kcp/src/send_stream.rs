@@ -66,7 +66,6 @@ impl SendStream {
         }
     }
 
-
     /// Whether every byte and the FIN have been acknowledged.
     pub(crate) fn is_done(&self) -> bool {
         self.fin == Fin::Acknowledged && self.chunks.is_empty()
@@ -74,7 +73,12 @@ impl SendStream {
 
     /// Bytes kept.
     pub(crate) fn held(&self) -> u64 {
-        self.chunks.front().map_or(0, |(start, _)| self.end - start)
+        self.end - self.base()
+    }
+
+    /// Bytes before this one are over.
+    fn base(&self) -> u64 {
+        self.chunks.front().map_or(self.end, |(start, _)| *start)
     }
 
     pub(crate) fn has_more(&self) -> bool {
@@ -129,7 +133,7 @@ impl SendStream {
     pub(crate) fn acknowledge(&mut self, segment: &Segment) -> u64 {
         let before = self.held();
         self.lost.remove(segment.range.clone());
-        self.acknowledged.insert(segment.range.clone());
+        self.acknowledged.insert(segment.range.start.max(self.base())..segment.range.end);
         if segment.fin {
             self.fin = Fin::Acknowledged;
         }
@@ -146,8 +150,7 @@ impl SendStream {
 
     /// The packet with this segment was lost. True: there is something to send again.
     pub(crate) fn lose(&mut self, segment: &Segment) -> bool {
-        let kept = self.chunks.front().map_or(self.end, |(start, _)| *start);
-        for gap in self.acknowledged.missing(segment.range.start.max(kept)..segment.range.end) {
+        for gap in self.acknowledged.missing(segment.range.start.max(self.base())..segment.range.end) {
             self.lost.insert(gap);
         }
         if segment.fin && self.fin == Fin::Flying {
