@@ -11,7 +11,7 @@ use crate::connection::{Connection, EARLY, Life};
 use crate::frame::Ack;
 use crate::packet::{Level, MIN_PATH};
 use crate::send_stream::Segment;
-use crate::sent::Item;
+use crate::sent::{Item, Sent};
 
 /// On paths that reorder, so many later acknowledgements are asked for at most.
 const MAX_EARLY: usize = 128;
@@ -28,7 +28,8 @@ impl Connection {
         for range in &ack.ranges {
             let (control, early, mtu, keys) = (&mut self.control, &mut self.early, &mut self.mtu, &mut self.keys);
             let early_after = &mut self.early_after;
-            let is_true = self.sent.acknowledge(level, range.clone(), |counter, sent, was_lost| {
+            let is_true = self.sent.acknowledge(level, range.clone(), |sent, was_lost| {
+                let counter = sent.counter;
                 any = true;
                 if newest.is_none_or(|(known, _)| counter > known) {
                     newest = Some((counter, sent.at));
@@ -39,15 +40,7 @@ impl Connection {
                 let bytes = usize::from(sent.bytes);
                 let is_probe = sent.contents.is_probe();
                 mtu.acknowledged(bytes, is_probe);
-                if sent.is_eliciting {
-                    control.on_ack(
-                        now,
-                        sent.at,
-                        bytes as u64,
-                        sent.app_limited,
-                        now.saturating_duration_since(sent.at),
-                    );
-                }
+                control.on_ack(now, sent.at, bytes as u64, sent.app_limited, now.saturating_duration_since(sent.at));
                 if was_lost && !is_probe {
                     // It was only late: ask for more before the next is given up.
                     *early_after = (*early_after * 2).min(MAX_EARLY);
@@ -136,11 +129,11 @@ impl Connection {
         let patience = self.rto.srtt().unwrap_or(self.latest_rtt).max(self.latest_rtt).max(Duration::from_millis(1));
         let patience = patience + patience / 8;
         let loss_at = &mut self.loss_at;
-        let verdict = |counter, sent: &crate::sent::Sent| {
-            if counter >= largest {
+        let verdict = |sent: &Sent| {
+            if sent.counter >= largest {
                 return None;
             }
-            if counter < below || sent.at + patience <= now {
+            if sent.counter < below || sent.at + patience <= now {
                 return Some(true);
             }
             *loss_at = Some(sent.at + patience);
@@ -150,7 +143,7 @@ impl Connection {
         let (mtu, stats) = (&mut self.mtu, &mut self.stats);
         self.sent.lose(verdict, |sent| {
             mtu.lost(now, sent.bytes.into(), sent.contents.is_probe());
-            if sent.is_eliciting && !sent.contents.is_probe() {
+            if !sent.contents.is_probe() {
                 stats.lost_packets += 1;
             }
             let level = sent.level;
@@ -165,7 +158,7 @@ impl Connection {
     /// Sends everything of a level again.
     pub(crate) fn resend_level(&mut self, level: Level) {
         let mut items = Vec::new();
-        self.sent.lose(|_, sent| Some(sent.level == level), |sent| items.extend(sent.contents.take()));
+        self.sent.lose(|sent| Some(sent.level == level), |sent| items.extend(sent.contents.take()));
         for item in items {
             self.missing(level, item);
         }

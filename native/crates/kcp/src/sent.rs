@@ -74,13 +74,13 @@ pub(crate) enum Fate {
     Over,
 }
 
+/// A packet that the peer acknowledges; the others are not remembered.
 #[derive(Debug)]
 pub(crate) struct Sent {
+    pub(crate) counter: u64,
     pub(crate) at: Instant,
     pub(crate) bytes: u16,
     pub(crate) level: Level,
-    /// The peer acknowledges it, so it counts as in flight.
-    pub(crate) is_eliciting: bool,
     /// There was nothing more to send.
     pub(crate) app_limited: bool,
     pub(crate) contents: Contents,
@@ -89,11 +89,11 @@ pub(crate) struct Sent {
 
 #[derive(Debug, Default)]
 pub(crate) struct SentPackets {
+    /// In the order of counters, which may have gaps.
     packets: VecDeque<Sent>,
-    /// Counter of the first in the list.
-    base: u64,
-    /// None before this one is flying.
-    cursor: u64,
+    next: u64,
+    /// How many packets at the front are not flying.
+    settled: usize,
     in_flight: u64,
     largest_acked: Option<u64>,
 }
@@ -101,7 +101,7 @@ pub(crate) struct SentPackets {
 impl SentPackets {
     /// The counter of the next packet.
     pub(crate) fn next(&self) -> u64 {
-        self.base + self.packets.len() as u64
+        self.next
     }
 
     /// Bytes of packets that may still be acknowledged.
@@ -113,63 +113,57 @@ impl SentPackets {
         self.largest_acked
     }
 
-    pub(crate) fn push(&mut self, sent: Sent) {
-        if sent.is_eliciting {
-            self.in_flight += u64::from(sent.bytes);
-        }
-        self.packets.push_back(sent);
-        self.tidy();
+    /// A packet left that nobody acknowledges.
+    pub(crate) fn skip(&mut self) {
+        self.next += 1;
     }
 
-    /// Calls `each(counter, packet, was_lost)` for every packet of the range that was not acknowledged before, and was
-    /// sent at `level`. False: the range has packets that were never sent.
+    pub(crate) fn push(&mut self, sent: Sent) {
+        self.next = sent.counter + 1;
+        self.in_flight += u64::from(sent.bytes);
+        self.packets.push_back(sent);
+    }
+
+    /// Calls `each(packet, was_lost)` for every packet of the range that was not acknowledged before, and was sent at
+    /// `level`. False: the range has packets that were never sent.
     pub(crate) fn acknowledge(
         &mut self,
         level: Level,
         range: Range<u64>,
-        mut each: impl FnMut(u64, &mut Sent, bool),
+        mut each: impl FnMut(&mut Sent, bool),
     ) -> bool {
-        if range.end > self.next() {
+        if range.end > self.next {
             return false;
         }
-        for counter in range.start.max(self.base)..range.end {
-            let sent = &mut self.packets[(counter - self.base) as usize];
+        let first = self.packets.partition_point(|sent| sent.counter < range.start);
+        for sent in self.packets.range_mut(first..) {
+            if sent.counter >= range.end {
+                break;
+            }
             if sent.fate == Fate::Over || sent.level != level {
                 continue;
             }
             let was_lost = sent.fate == Fate::Lost;
-            if !was_lost && sent.is_eliciting {
+            if !was_lost {
                 self.in_flight -= u64::from(sent.bytes);
             }
             sent.fate = Fate::Over;
-            self.largest_acked = self.largest_acked.max(Some(counter));
-            each(counter, sent, was_lost);
+            self.largest_acked = self.largest_acked.max(Some(sent.counter));
+            each(sent, was_lost);
         }
         true
     }
 
     /// Declares packets lost, oldest first, while `verdict` says so (None: stop there).
-    pub(crate) fn lose(
-        &mut self,
-        mut verdict: impl FnMut(u64, &Sent) -> Option<bool>,
-        mut each: impl FnMut(&mut Sent),
-    ) {
+    pub(crate) fn lose(&mut self, mut verdict: impl FnMut(&Sent) -> Option<bool>, mut each: impl FnMut(&mut Sent)) {
         self.tidy();
-        let mut counter = self.cursor;
-        while counter < self.next() {
-            let sent = &mut self.packets[(counter - self.base) as usize];
-            counter += 1;
-            if sent.fate != Fate::Flying {
-                continue;
-            }
-            match verdict(counter - 1, sent) {
+        for sent in self.packets.range_mut(self.settled..).filter(|sent| sent.fate == Fate::Flying) {
+            match verdict(sent) {
                 None => break,
                 Some(false) => {}
                 Some(true) => {
                     sent.fate = Fate::Lost;
-                    if sent.is_eliciting {
-                        self.in_flight -= u64::from(sent.bytes);
-                    }
+                    self.in_flight -= u64::from(sent.bytes);
                     each(sent);
                 }
             }
@@ -177,37 +171,36 @@ impl SentPackets {
         self.tidy();
     }
 
-    /// Packets in flight that are to be acknowledged, oldest first; those that only probe the path's size left out.
+    /// Packets in flight, oldest first; those that only probe the path's size left out.
     pub(crate) fn oldest_flying(&self) -> impl Iterator<Item = &Sent> {
-        let from = (self.cursor.max(self.base) - self.base) as usize;
-        let flying = |sent: &&Sent| sent.fate == Fate::Flying && sent.is_eliciting && !sent.contents.is_probe();
-        self.packets.range(from.min(self.packets.len())..).filter(flying)
+        let flying = |sent: &&Sent| sent.fate == Fate::Flying && !sent.contents.is_probe();
+        self.packets.range(self.settled..).filter(flying)
     }
 
     /// Forgets what was sent at a level whose keys are gone.
     pub(crate) fn drop_level(&mut self, level: Level) {
         for sent in self.packets.iter_mut().filter(|sent| sent.level == level) {
-            if sent.fate == Fate::Flying && sent.is_eliciting {
+            if sent.fate == Fate::Flying {
                 self.in_flight -= u64::from(sent.bytes);
             }
             sent.fate = Fate::Over;
         }
+        self.tidy();
     }
 
-    /// Moves the cursor, and forgets the oldest.
+    /// Moves on over what is settled, and forgets the oldest.
     fn tidy(&mut self) {
-        self.cursor = self.cursor.max(self.base);
-        while self.cursor < self.next() && self.packets[(self.cursor - self.base) as usize].fate != Fate::Flying {
-            self.cursor += 1;
+        while self.packets.get(self.settled).is_some_and(|sent| sent.fate != Fate::Flying) {
+            self.settled += 1;
         }
         let late = self.largest_acked.unwrap_or(0).saturating_sub(LATE);
         while let Some(front) = self.packets.front() {
-            let is_over = front.fate == Fate::Over || (front.fate == Fate::Lost && self.base < late);
+            let is_over = front.fate == Fate::Over || (front.fate == Fate::Lost && front.counter < late);
             if !is_over {
                 break;
             }
             self.packets.pop_front();
-            self.base += 1;
+            self.settled = self.settled.saturating_sub(1);
         }
     }
 }

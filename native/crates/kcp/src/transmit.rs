@@ -18,6 +18,8 @@ use crate::sent::{Contents, Fate, Item, Sent};
 const UNASKED: u32 = 16;
 /// A segment with less than this is not worth its head.
 const MIN_SEGMENT: usize = 16;
+/// Small frames that wait before the peer may open no more streams.
+const MAX_ITEMS: usize = 8192;
 /// A challenge's packet is as long as this.
 const CHALLENGE: usize = HEADER + 9 + TAG;
 
@@ -106,8 +108,13 @@ impl Connection {
         let small = !(self.items.is_empty() && self.responses.is_empty() && self.limits.is_empty());
         let data = level == Level::Data
             && self.is_connected
-            && (small || !self.datagrams_out.is_empty() || self.streams.has_ready() || self.streams.is_due());
+            && (small || !self.datagrams_out.is_empty() || self.streams.has_ready() || self.may_allow());
         crypto || ping || data
+    }
+
+    /// Whether the peer is to be told of more streams. Not while it leaves unheard how many of them have ended.
+    fn may_allow(&self) -> bool {
+        self.streams.is_due() && self.items.len() < MAX_ITEMS
     }
 
     /// Whether window and pace let a packet leave that counts.
@@ -168,16 +175,22 @@ impl Connection {
         }
         let size = buffer.len() - start;
         let Built { contents, is_eliciting, .. } = built;
-        // What nobody acknowledges need not be remembered.
-        let fate = if is_eliciting { Fate::Flying } else { Fate::Over };
-        let app_limited = self.app_limited;
-        self.sent.push(Sent { at: now, bytes: size as u16, level, is_eliciting, app_limited, contents, fate });
         if is_eliciting {
+            self.sent.push(Sent {
+                counter: header.counter,
+                at: now,
+                bytes: size as u16,
+                level,
+                app_limited: self.app_limited,
+                contents,
+                fate: Fate::Flying,
+            });
             self.last_eliciting = now;
             self.unasked = 0;
             self.probes = self.probes.saturating_sub(1);
             self.pacer.spend(size as u64);
         } else {
+            self.sent.skip();
             self.unasked += 1;
         }
         self.path.sent(size);
@@ -204,7 +217,8 @@ impl Connection {
                 self.fill_crypto(level, &mut built, end, buffer);
             }
         }
-        let wants_ping = (may_send && std::mem::take(&mut self.wants_ping)) || self.unasked >= UNASKED;
+        let is_asking = self.unasked >= UNASKED && self.sent.in_flight() < self.control.window();
+        let wants_ping = (may_send && std::mem::take(&mut self.wants_ping)) || is_asking;
         if wants_ping && buffer.len() == acknowledged && buffer.len() < end {
             frame::put_ping(buffer);
         }
@@ -271,7 +285,7 @@ impl Connection {
         {
             frame::put_response(&response, buffer);
         }
-        if fits(buffer) && self.streams.is_due() {
+        if fits(buffer) && self.may_allow() {
             frame::put_streams(self.streams.peer_may_open(), buffer);
             built.contents.push(Item::Streams);
         }
