@@ -112,7 +112,7 @@ function begin(engine: Engine, { address, host, options, times }: Attempt): numb
   const name = options.serverName ?? address.host
   const most = addonLimits(options.limits ?? limits.link.authenticated, times)
   try {
-    return engine.addon.dial(host, address.port, name, trustOf(options.trust), options.credentials, most)
+    return engine.addon.dial('quic', host, address.port, name, trustOf(options.trust), options.credentials, most)
   } catch (error) {
     throw addonError(error, `cannot dial ${formatAddress(address)} over quic`)
   }
@@ -188,6 +188,7 @@ class QuicListener implements Listener {
     const [host] = await resolve(address)
     try {
       const { id, port } = engine.addon.listen(
+        'quic',
         host!,
         address.port,
         options.credentials,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use petrel_quic::{ClosedBy, Credentials, Engine, Event, Limits, Link, Trust};
+use petrel_engine::{ClosedBy, Credentials, Engine, Event, Limits, Link, Protocol, Trust};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -67,8 +67,11 @@ fn pair(stranger: Limits) -> Pair {
     let credentials = Credentials { certificate: made.cert.pem(), private_key: made.signing_key.serialize_pem() };
     let (mut dialer, mut listener) = (End::start(), End::start());
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-    let (_, address) = listener.engine.listen(any, &credentials, stranger).expect("a listener");
-    let near = dialer.engine.dial(address, "localhost", Trust::Unverified, None, authenticated()).expect("a dial");
+    let (_, address) = listener.engine.listen(Protocol::Quic, any, &credentials, stranger).expect("a listener");
+    let near = dialer
+        .engine
+        .dial(Protocol::Quic, address, "localhost", Trust::Unverified, None, authenticated())
+        .expect("a dial");
     dialer.wait(|e| matches!(e, Event::Connected { .. }).then_some(()));
     let far = listener.wait(|e| match e {
         Event::Incoming { link, .. } => Some(link.clone()),
