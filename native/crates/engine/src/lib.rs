@@ -2,6 +2,7 @@
 //! (`driver`), and a `Link` is what callers hold. Which protocol carries a link, only `protocol` knows.
 #![forbid(unsafe_code)]
 
+mod answers;
 mod driver;
 mod engine;
 mod event;

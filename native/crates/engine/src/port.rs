@@ -10,6 +10,7 @@ use std::time::Instant;
 use petrel_link::{Admission, Limits, Transmit, Verdict};
 use petrel_socket::{EcnCodepoint, ReceiveBuffers, Socket};
 
+use crate::answers::Answers;
 use crate::protocol::{Arrival, Connection, Endpoint, Key, Protocol, Stranger};
 
 /// One protocol on a socket.
@@ -62,11 +63,18 @@ pub(crate) struct Port {
     /// More may be there to receive.
     pub(crate) is_readable: bool,
     admission: Admission,
+    answers: Answers,
 }
 
 impl Port {
     pub(crate) fn new(socket: Socket, side: Side) -> Self {
-        Self { socket: Arc::new(socket), sides: vec![side], is_readable: true, admission: Admission::default() }
+        Self {
+            socket: Arc::new(socket),
+            sides: vec![side],
+            is_readable: true,
+            admission: Admission::default(),
+            answers: Answers::default(),
+        }
     }
 
     pub(crate) fn side(&mut self, protocol: Protocol) -> Option<&mut Side> {
@@ -89,15 +97,17 @@ impl Port {
         out: &mut Vec<u8>,
         arrivals: &mut Vec<(Protocol, Arrival)>,
     ) -> io::Result<()> {
-        let Self { socket, sides, .. } = self;
+        let Self { socket, sides, answers, .. } = self;
         socket.receive(buffers, |datagram| {
             let Some(protocol) = Protocol::of(datagram.bytes) else { return };
             let Some(side) = sides.iter_mut().find(|side| side.endpoint.protocol() == protocol) else { return };
             let ecn = datagram.ecn.map(|ecn| ecn as u8);
             match side.endpoint.handle(now, (datagram.from, datagram.to), ecn, datagram.bytes, out) {
-                Some(Arrival::Answer(answer)) => drop(send(socket, &answer, &out[..answer.size])),
+                Some(Arrival::Answer(answer)) if answers.may_leave(now, answer.size, datagram.bytes.len()) => {
+                    let _ = send(socket, &answer, &out[..answer.size]);
+                }
+                Some(Arrival::Answer(_)) | None => {}
                 Some(arrival) => arrivals.push((protocol, arrival)),
-                None => {}
             }
         })
     }

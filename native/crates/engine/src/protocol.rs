@@ -133,7 +133,7 @@ pub(crate) enum Arrival {
     /// For a connection that exists.
     For(Key, Packet),
     Stranger(Stranger),
-    /// An answer to somebody unknown.
+    /// An answer to somebody unknown, which may be dropped.
     Answer(Transmit),
 }
 
