@@ -3,7 +3,7 @@
 // secrets together, so it sees the floors that hold them. Types cost nothing at run time and say so (`types`).
 
 import { readFileSync } from 'node:fs'
-import { dirname, join, posix, sep } from 'node:path'
+import { dirname, posix, sep } from 'node:path'
 import { inRoot } from './steps/run.mjs'
 import { filesBelow } from './steps/stamp.mjs'
 
@@ -38,10 +38,12 @@ const crates = {
   'kcp-proto': [],
   redundancy: [],
   socket: [],
-  quic: ['streams', 'congestion', 'redundancy', 'socket'],
-  kcp: ['streams', 'congestion', 'redundancy', 'socket', 'kcp-proto'],
+  link: ['streams'],
+  quic: ['link', 'streams', 'congestion', 'redundancy'],
+  kcp: ['link', 'streams', 'congestion', 'redundancy', 'kcp-proto'],
+  engine: ['link', 'quic', 'kcp', 'streams', 'socket'],
   netlab: [],
-  node: ['quic', 'kcp', 'streams', 'congestion', 'redundancy', 'socket'],
+  node: ['engine'],
 }
 
 const problems = [...filesBelow('src', (path) => path.endsWith('.ts')).flatMap(checkSource), ...checkCrates()]
@@ -83,8 +85,8 @@ function checkCrates() {
     const sections = readFileSync(inRoot(path), 'utf8').split(/^\[/m)
     return sections
       .filter((section) => /^(target\..*\.)?(dependencies|build-dependencies)/.test(section))
-      .flatMap((section) => [...section.matchAll(/path\s*=\s*"([^"]+)"/g)])
-      .map(([, target]) => join(dirname(path), target).split(sep).at(-1))
+      .flatMap((section) => [...section.matchAll(/^petrel-([\w-]+)\.workspace = true$/gm)])
+      .map(([, target]) => target)
       .filter((target) => !allowed.includes(target))
       .map((target) => `${path}: ${name} may not use ${target}`)
   })

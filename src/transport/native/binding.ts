@@ -19,10 +19,13 @@ export interface AddonLimits {
   readonly keepAliveMs: number
 }
 
+export type NativeProtocol = 'quic' | 'kcp'
+
 export interface Addon {
   start(bell: () => void): void
   stop(): void
   listen(
+    protocol: NativeProtocol,
     host: string,
     port: number,
     credentials: Credentials,
@@ -31,6 +34,7 @@ export interface Addon {
   renew(listener: number, credentials: Credentials): void
   unlisten(listener: number): void
   dial(
+    protocol: NativeProtocol,
     host: string,
     port: number,
     name: string,

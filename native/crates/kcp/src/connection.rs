@@ -11,6 +11,7 @@ use bytes::Bytes;
 use petrel_congestion::DeliveryRate;
 use petrel_kcp_proto::early::{Early, EarlyConfig};
 use petrel_kcp_proto::rto::{Growth, Rto, RtoConfig};
+use petrel_link::tls::pin;
 use petrel_link::{Connection as Link, Lost, PathStats, Reading, Refused, Signal, Stopped, Transmit};
 use petrel_streams::message::Entry;
 use rustls::pki_types::ServerName;
@@ -28,7 +29,7 @@ use crate::received::Received;
 use crate::replay::Replay;
 use crate::sent::{Item, SentPackets};
 use crate::streams::Streams;
-use crate::{Random, pin};
+use crate::{Packet, Random};
 
 /// Bytes kept for the peer until it has acknowledged them: at least this, else twice the congestion window.
 const MIN_SEND_BYTES: u64 = 512 * 1024;
@@ -79,6 +80,8 @@ pub(crate) struct Farewell {
 }
 
 pub struct Connection {
+    /// Its number within its endpoint.
+    pub(crate) id: usize,
     pub(crate) is_dialer: bool,
     pub(crate) config: Config,
     pub(crate) random: Random,
@@ -139,6 +142,7 @@ pub struct Connection {
 
 /// What a listener knows of a dialler before there is a link.
 pub(crate) struct Newcomer {
+    pub(crate) id: usize,
     pub(crate) remote: SocketAddr,
     /// To which the dialler's very first packet went; and of its Retry, which it answered.
     pub(crate) first: Id,
@@ -173,13 +177,13 @@ impl Connection {
         newcomer: Newcomer,
         config: Config,
     ) -> Result<Self, rustls::Error> {
-        let Newcomer { remote, first, retry, peer, own, reset } = newcomer;
+        let Newcomer { id, remote, first, retry, peer, own, reset } = newcomer;
         let parameters = Parameters { first: Some(first), retry, reset: Some(reset), ..parameters(own, config) };
         let tls = ServerConnection::new(tls, Version::V1, parameters.encode())?;
         let path = Path::new(remote, retry.is_some());
         let key_id = retry.unwrap_or(first);
         let made = Self::new(now, false, config, Random::new(), own, peer, key_id, tls.into(), path);
-        Ok(Self { first, retry, has_peer: true, ..made })
+        Ok(Self { id, first, retry, has_peer: true, ..made })
     }
 
     #[expect(clippy::too_many_arguments, reason = "the one place that lists them")]
@@ -197,6 +201,7 @@ impl Connection {
         let side = if is_dialer { Side::Client } else { Side::Server };
         let mtu = Mtu::new();
         Self {
+            id: 0,
             is_dialer,
             config,
             random,
@@ -248,6 +253,16 @@ impl Connection {
             scratch: Vec::new(),
             stats: PathStats::default(),
         }
+    }
+
+    /// Its number within its endpoint.
+    pub fn id(&self) -> usize {
+        self.id
+    }
+
+    pub fn handle(&mut self, packet: Packet) {
+        self.path.came_to(packet.to);
+        self.handle_datagram(packet.now, packet.from, packet.bytes);
     }
 
     pub(crate) fn send_room(&self) -> u64 {
@@ -440,7 +455,7 @@ impl Connection {
     /// The peer's certificate and words are believed from now on.
     pub(crate) fn connected(&mut self) {
         self.is_connected = true;
-        self.peer_pin = self.handshake.peer_certificate().and_then(pin);
+        self.peer_pin = self.handshake.peer_certificate().and_then(|certificate| pin(certificate));
         if let Some(theirs) = &self.peer_parameters {
             self.streams.allow(theirs.streams);
         }

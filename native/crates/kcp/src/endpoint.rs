@@ -2,183 +2,253 @@
 //! none. It answers with nothing that is longer than what it was sent, but for a handshake that it has begun.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use petrel_link::{Connection as _, Error, Limits, Transmit};
 use rustls::ServerConfig;
+use rustls::pki_types::ServerName;
 
 use crate::Random;
+use crate::config::{DialConfig, Identity};
 use crate::connection::{Config, Connection, Newcomer};
 use crate::frame;
 use crate::keys::LinkKeys;
-use crate::packet::{self, Header, Id, Level, MIN_PATH, Packet, RESET, VERSION};
+use crate::packet::{self, Header, Id as LinkId, Level, MIN_PATH, Packet as Parsed, RESET, VERSION};
 use crate::receive::is_first;
 use crate::token::{ResetKey, TokenKey, seal_retry};
 
+/// A connection's number within its endpoint.
+pub type Id = usize;
+
+/// Of a dialler's endpoint: its one connection.
+const DIALLED: Id = 0;
+
+/// A packet for one connection. to: our address that it came to.
+pub struct Packet {
+    pub now: Instant,
+    pub from: SocketAddr,
+    pub to: Option<IpAddr>,
+    pub bytes: BytesMut,
+}
+
 /// What a datagram is.
 pub enum Arrival {
-    /// For the link with this handle, which takes it by `handle_datagram`.
-    For(usize, BytesMut),
-    /// Somebody wants in.
-    Stranger(Incoming),
-    /// To be sent back where it came from: bytes of `out`. Nobody's link; may be left out.
-    Answer(usize),
-    Nothing,
+    /// For a connection that exists.
+    For(Id, Packet),
+    Stranger(Stranger),
+    /// An answer to somebody unknown: other versions, or a reset.
+    Answer(Transmit),
 }
 
-/// A first packet, which nothing has been spent on yet.
-pub struct Incoming {
-    remote: SocketAddr,
+/// Somebody who wants in, on whom nothing has been spent yet.
+pub struct Stranger {
+    packet: Packet,
     header: Header,
-    from: Id,
-    bytes: BytesMut,
+    from: LinkId,
     /// Whom the token names: the id to which his very first packet went.
-    first: Option<Id>,
+    first: Option<LinkId>,
 }
 
-impl Incoming {
-    pub fn remote_address(&self) -> SocketAddr {
-        self.remote
+impl Stranger {
+    pub fn remote(&self) -> SocketAddr {
+        self.packet.from
     }
 
-    /// Whether the address has proved itself by a Retry.
-    pub fn is_validated(&self) -> bool {
+    /// It has shown that it receives what is sent to its address.
+    pub fn is_proven(&self) -> bool {
         self.first.is_some()
     }
+}
+
+/// What came of an exchange.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Exchange {
+    /// The connection is over and the endpoint has forgotten it.
+    pub is_drained: bool,
 }
 
 /// The links of one socket, by their connection ids.
 pub struct Endpoint {
     random: Random,
+    listening: Option<Listening>,
+    by_id: HashMap<LinkId, Id>,
+    /// The ids by which a link is found: its own, and until its handshake is over what its dialler made up.
+    ids: HashMap<Id, [LinkId; 2]>,
+    next: Id,
+}
+
+struct Listening {
     tokens: Option<TokenKey>,
     resets: ResetKey,
+    /// None: no new links.
     tls: Option<Arc<ServerConfig>>,
     config: Config,
-    by_id: HashMap<Id, usize>,
-    /// The ids by which a link is found: its own, and until its handshake is over what its dialler made up.
-    ids: HashMap<usize, [Id; 2]>,
-    next: usize,
 }
 
 impl Endpoint {
-    /// secret: what the listener's resets are derived from; lives as long as its identity.
-    pub fn new(tls: Arc<ServerConfig>, secret: &[u8], config: Config) -> Self {
+    pub fn dialer() -> Self {
+        Self::with(Random::new(), None)
+    }
+
+    /// stranger: what its links may use at first.
+    pub fn listener(identity: Identity, stranger: Limits) -> Self {
         let random = Random::new();
-        Self {
+        let listening = Listening {
             tokens: TokenKey::new(&random),
-            random,
-            resets: ResetKey::new(secret),
-            tls: Some(tls),
-            config,
-            by_id: HashMap::new(),
-            ids: HashMap::new(),
-            next: 0,
-        }
+            resets: ResetKey::new(&identity.secret),
+            tls: Some(identity.tls),
+            config: stranger.into(),
+        };
+        Self::with(random, Some(listening))
+    }
+
+    fn with(random: Random, listening: Option<Listening>) -> Self {
+        Self { random, listening, by_id: HashMap::new(), ids: HashMap::new(), next: DIALLED }
     }
 
     /// Takes a new certificate for the handshakes that begin from now on.
-    pub fn renew(&mut self, tls: Arc<ServerConfig>) {
-        if self.tls.is_some() {
-            self.tls = Some(tls);
+    pub fn renew(&mut self, identity: Identity) {
+        if let Some(tls) = self.listening.as_mut().and_then(|listening| listening.tls.as_mut()) {
+            *tls = identity.tls;
         }
     }
 
-    /// Takes no new links.
+    /// Takes no new connections; those that exist live on.
     pub fn close(&mut self) {
-        self.tls = None;
+        if let Some(listening) = &mut self.listening {
+            listening.tls = None;
+        }
     }
 
-    pub fn handle(&mut self, from: SocketAddr, bytes: BytesMut, out: &mut Vec<u8>) -> Arrival {
+    pub fn dial(
+        &mut self,
+        now: Instant,
+        config: DialConfig,
+        remote: SocketAddr,
+        name: &str,
+    ) -> Result<Connection, Error> {
+        let DialConfig { tls, limits } = config;
+        // What is no name is not checked either: pins and unverified links are dialled by whatever the user wrote.
+        let name = ServerName::try_from(name.to_string()).unwrap_or(ServerName::IpAddress(remote.ip().into()));
+        Connection::dial(now, tls, name, remote, limits.into()).map_err(|e| Error::Config(e.to_string()))
+    }
+
+    /// to: our address that the packet came to.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        (from, to): (SocketAddr, Option<IpAddr>),
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Option<Arrival> {
         out.clear();
-        let Some(Packet::Sealed(header)) = packet::parse(&bytes) else { return Arrival::Nothing };
-        if let Some(handle) = self.by_id.get(&header.to) {
-            return Arrival::For(*handle, bytes);
+        let packet = Packet { now, from, to, bytes: BytesMut::from(bytes) };
+        let Some(listening) = &mut self.listening else { return Some(Arrival::For(DIALLED, packet)) };
+        let Some(Parsed::Sealed(header)) = packet::parse(bytes) else { return None };
+        if let Some(id) = self.by_id.get(&header.to) {
+            return Some(Arrival::For(*id, packet));
         }
         if header.level == Level::Data && bytes.len() > RESET {
-            packet::put_forgotten(header.to, &self.resets.token(header.to), out);
-            return Arrival::Answer(out.len());
+            packet::put_forgotten(header.to, &listening.resets.token(header.to), out);
+            return Some(Arrival::Answer(answer(&packet, out)));
         }
-        let Some(initial) = header.initial.as_ref().filter(|_| is_first(&header, bytes.len()) && self.tls.is_some())
-        else {
-            return Arrival::Nothing;
-        };
+        let initial = header.initial.as_ref().filter(|_| is_first(&header, bytes.len()) && listening.tls.is_some())?;
         if initial.version != VERSION {
             packet::put_versions(initial.from, header.to, out);
-            return Arrival::Answer(out.len());
+            return Some(Arrival::Answer(answer(&packet, out)));
         }
         let token = &bytes[initial.token.clone()];
-        let first = self.tokens.as_ref().and_then(|key| key.check(token, header.to, from));
-        Arrival::Stranger(Incoming { remote: from, from: initial.from, header, bytes, first })
+        let first = listening.tokens.as_ref().and_then(|key| key.check(token, header.to, from));
+        Some(Arrival::Stranger(Stranger { from: initial.from, packet, header, first }))
     }
 
-    /// Begins a handshake. None: the packet is a forgery.
-    pub fn accept(&mut self, incoming: Incoming, now: Instant) -> Option<(usize, Connection)> {
-        let Incoming { remote, header, from, bytes, first } = incoming;
+    /// Begins a handshake. Err: its packet is a forgery, of which nobody need hear.
+    pub fn accept(&mut self, stranger: Stranger) -> Result<Connection, Option<Transmit>> {
+        let Stranger { packet, header, from, first } = stranger;
+        let listening = self.listening.as_ref().filter(|_| opens(&header, &packet.bytes)).ok_or(None)?;
+        let tls = listening.tls.clone().ok_or(None)?;
         let made_up = header.to;
-        if !opens(&header, &bytes) {
-            return None;
-        }
-        let own = Id(self.random.bytes());
-        let retry = first.map(|_| made_up);
-        let newcomer =
-            Newcomer { remote, first: first.unwrap_or(made_up), retry, peer: from, own, reset: self.resets.token(own) };
-        let mut connection = Connection::accept(now, self.tls.clone()?, newcomer, self.config).ok()?;
-        let handle = self.next;
+        let own = LinkId(self.random.bytes());
+        let newcomer = Newcomer {
+            id: self.next,
+            remote: packet.from,
+            first: first.unwrap_or(made_up),
+            retry: first.map(|_| made_up),
+            peer: from,
+            own,
+            reset: listening.resets.token(own),
+        };
+        let mut connection = Connection::accept(packet.now, tls, newcomer, listening.config).map_err(|_| None)?;
+        self.by_id.insert(own, self.next);
+        self.by_id.insert(made_up, self.next);
+        self.ids.insert(self.next, [own, made_up]);
         self.next += 1;
-        self.by_id.insert(own, handle);
-        self.by_id.insert(made_up, handle);
-        self.ids.insert(handle, [own, made_up]);
-        connection.handle_datagram(now, remote, bytes);
-        Some((handle, connection))
+        connection.handle(packet);
+        Ok(connection)
     }
 
-    /// Writes a Retry; returns its length.
-    pub fn retry(&mut self, incoming: &Incoming, out: &mut Vec<u8>) -> Option<usize> {
+    /// Asks for a proof of address.
+    pub fn retry(&mut self, stranger: &Stranger, out: &mut Vec<u8>) -> Option<Transmit> {
         out.clear();
-        let id = Id(self.random.bytes());
-        let token = self.tokens.as_ref()?.make(&self.random, incoming.header.to, id, incoming.remote)?;
-        packet::put_retry(incoming.from, id, &token, out);
-        seal_retry(incoming.header.to, out);
-        Some(out.len())
+        let id = LinkId(self.random.bytes());
+        let tokens = self.listening.as_ref()?.tokens.as_ref()?;
+        let token = tokens.make(&self.random, stranger.header.to, id, stranger.remote())?;
+        packet::put_retry(stranger.from, id, &token, out);
+        seal_retry(stranger.header.to, out);
+        Some(answer(&stranger.packet, out))
     }
 
-    /// Writes a refusal to whoever sent a real first packet; returns its length.
-    pub fn refuse(&mut self, incoming: &Incoming, reason: &str, out: &mut Vec<u8>) -> Option<usize> {
+    /// Says no to whoever sent a real first packet.
+    pub fn refuse(&mut self, stranger: &Stranger, out: &mut Vec<u8>) -> Option<Transmit> {
         out.clear();
-        if !opens(&incoming.header, &incoming.bytes) {
+        if !opens(&stranger.header, &stranger.packet.bytes) {
             return None;
         }
-        let own = Id(self.random.bytes());
+        let own = LinkId(self.random.bytes());
         let initial = Some(packet::Initial { version: VERSION, from: own, token: 0..0 });
-        let mut header = Header { level: Level::Initial, phase: false, to: incoming.from, counter: 0, initial, len: 0 };
+        let mut header = Header { level: Level::Initial, phase: false, to: stranger.from, counter: 0, initial, len: 0 };
         packet::put_header(&header, &[], out);
         header.len = out.len();
-        frame::put_close(true, 0, reason, out);
-        let mut keys = LinkKeys::new(incoming.header.to, rustls::Side::Server);
-        keys.seal(&header, 0, out).then_some(out.len()).filter(|len| *len < MIN_PATH)
+        frame::put_close(true, 0, "the server is busy or going down: try again later", out);
+        let mut keys = LinkKeys::new(stranger.header.to, rustls::Side::Server);
+        let is_sealed = keys.seal(&header, 0, out) && out.len() < MIN_PATH;
+        is_sealed.then(|| answer(&stranger.packet, out))
     }
 
-    /// A link's handshake is over: it is found by its own id alone.
-    pub fn settled(&mut self, handle: usize) {
-        if let Some([own, made_up]) = self.ids.get(&handle).filter(|[own, made_up]| own != made_up).copied() {
-            self.by_id.remove(&made_up);
-            self.ids.insert(handle, [own, own]);
+    /// Lets a connection and its endpoint know what became of each other. After each of the connection's turns.
+    pub fn exchange(&mut self, connection: &Connection) -> Exchange {
+        let is_drained = connection.is_drained();
+        if is_drained {
+            self.forget(connection.id);
+        } else if connection.is_connected
+            && let Some([own, made_up]) = self.ids.get_mut(&connection.id)
+            && own != made_up
+        {
+            // From now on it is found by its own id alone.
+            self.by_id.remove(made_up);
+            *made_up = *own;
         }
+        Exchange { is_drained }
     }
 
-    /// A link is gone.
-    pub fn forget(&mut self, handle: usize) {
-        for id in self.ids.remove(&handle).into_iter().flatten() {
+    /// A connection is gone.
+    pub fn forget(&mut self, id: Id) {
+        for id in self.ids.remove(&id).into_iter().flatten() {
             self.by_id.remove(&id);
         }
     }
+}
+
+fn answer(packet: &Packet, out: &[u8]) -> Transmit {
+    Transmit { destination: packet.from, source: packet.to, ecn: None, size: out.len(), segment_size: None }
 }
 
 /// Whether a first packet is sealed as it should be, so that garbage costs no handshake.
 fn opens(header: &Header, bytes: &BytesMut) -> bool {
     let mut copy = bytes.to_vec();
     let mut keys = LinkKeys::new(header.to, rustls::Side::Server);
-    keys.open(Instant::now(), header, &mut copy, std::time::Duration::ZERO).is_ok()
+    keys.open(Instant::now(), header, &mut copy, Duration::ZERO).is_ok()
 }

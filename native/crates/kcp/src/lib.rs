@@ -2,6 +2,7 @@
 //! no socket, no thread; packets and the time go in, packets, signals and deadlines come out. PROTOCOL.md has the wire.
 #![forbid(unsafe_code)]
 
+mod config;
 mod connection;
 mod endpoint;
 mod frame;
@@ -23,16 +24,11 @@ mod streams;
 mod token;
 mod transmit;
 
+pub use config::{ALPN, DialConfig, Identity, dial_config, identity};
 pub use connection::{Config, Connection};
-pub use endpoint::{Arrival, Endpoint, Incoming};
+pub use endpoint::{Arrival, Endpoint, Exchange, Id, Packet, Stranger};
 
-use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
-use rustls::pki_types::CertificateDer;
-use rustls::server::ParsedCertificate;
-
-/// The application protocol of the handshake; its number changes with PROTOCOL.md.
-pub const ALPN: &[u8] = b"petrel-kcp/1";
 
 /// Numbers that nobody may guess.
 pub(crate) struct Random(SystemRandom);
@@ -48,10 +44,4 @@ impl Random {
         let _ = self.0.fill(&mut bytes);
         bytes
     }
-}
-
-/// SHA-256 of the SPKI.
-fn pin(certificate: &CertificateDer<'static>) -> Option<[u8; 32]> {
-    let parsed = ParsedCertificate::try_from(certificate).ok()?;
-    digest(&SHA256, parsed.subject_public_key_info().as_ref()).as_ref().try_into().ok()
 }

@@ -1,7 +1,7 @@
 //! Where the peer is, and what may be sent there. A listener's link follows its peer to a new address once that address
 //! has answered a challenge; until then traffic goes to the old one. PROTOCOL.md, "Addresses".
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// An address that has proved nothing gets at most so many times what came from it (RFC 9000 §8).
@@ -25,6 +25,8 @@ struct Candidate {
 #[derive(Debug)]
 pub(crate) struct Path {
     remote: SocketAddr,
+    /// Ours, to which the peer sends.
+    local: Option<IpAddr>,
     is_validated: bool,
     received: u64,
     sent: u64,
@@ -33,11 +35,20 @@ pub(crate) struct Path {
 
 impl Path {
     pub(crate) fn new(remote: SocketAddr, is_validated: bool) -> Self {
-        Self { remote, is_validated, received: 0, sent: 0, candidates: Vec::new() }
+        Self { remote, local: None, is_validated, received: 0, sent: 0, candidates: Vec::new() }
     }
 
     pub(crate) fn remote(&self) -> SocketAddr {
         self.remote
+    }
+
+    /// The address to send from, on hosts with several.
+    pub(crate) fn local(&self) -> Option<IpAddr> {
+        self.local
+    }
+
+    pub(crate) fn came_to(&mut self, local: Option<IpAddr>) {
+        self.local = local.or(self.local);
     }
 
     pub(crate) fn validate(&mut self) {
@@ -97,7 +108,7 @@ impl Path {
     pub(crate) fn answered(&mut self, from: SocketAddr, response: &[u8; 8]) -> bool {
         let is_right = self.candidates.iter().any(|c| c.address == from && c.challenge == *response);
         if is_right {
-            *self = Self::new(from, true);
+            *self = Self { local: self.local, ..Self::new(from, true) };
         }
         is_right
     }

@@ -46,7 +46,7 @@ impl Connection {
                 Built { contents: Contents::default(), is_eliciting: false, is_datagram: false },
                 buffer,
             )?;
-            return Some(transmit_to(address, buffer.len(), None));
+            return Some(self.transmit_to(address, buffer.len(), None));
         }
         if let Some(size) = self.mtu.probe(now).filter(|_| self.may_probe(now)) {
             return self.transmit_probe(now, size, buffer);
@@ -64,7 +64,7 @@ impl Connection {
             }
         }
         let size = buffer.len();
-        segment.map(|segment| transmit_to(self.path.remote(), size, (segment < size).then_some(segment)))
+        segment.map(|segment| self.transmit_to(self.path.remote(), size, (segment < size).then_some(segment)))
     }
 
     /// Appends one packet of at most `limit` bytes. Returns whether it is a datagram's; None: there is nothing to send.
@@ -330,7 +330,7 @@ impl Connection {
         contents.push(Item::Probe);
         self.mtu.probe_sent();
         self.end(now, start, Built { contents, is_eliciting: true, is_datagram: false }, buffer)?;
-        Some(transmit_to(self.path.remote(), buffer.len(), None))
+        Some(self.transmit_to(self.path.remote(), buffer.len(), None))
     }
 
     fn transmit_farewell(&mut self, now: Instant, buffer: &mut Vec<u8>) -> Option<Transmit> {
@@ -343,15 +343,15 @@ impl Connection {
         let start = self.begin(now, level, buffer)?;
         frame::put_close(is_fault, code, &reason, buffer);
         self.end(now, start, Built { contents: Contents::default(), is_eliciting: false, is_datagram: false }, buffer)?;
-        Some(transmit_to(self.path.remote(), buffer.len(), None))
+        Some(self.transmit_to(self.path.remote(), buffer.len(), None))
+    }
+
+    fn transmit_to(&self, destination: SocketAddr, size: usize, segment_size: Option<usize>) -> Transmit {
+        Transmit { destination, source: self.path.local(), ecn: None, size, segment_size }
     }
 }
 
 /// Bytes of a datagram's packet beyond its payload.
 const fn overhead() -> usize {
     HEADER + 1 + TAG
-}
-
-fn transmit_to(destination: SocketAddr, size: usize, segment_size: Option<usize>) -> Transmit {
-    Transmit { destination, source: None, ecn: None, size, segment_size }
 }

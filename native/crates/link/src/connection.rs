@@ -37,7 +37,7 @@ pub enum Signal {
     Stopped(u64, u64),
     /// `open` may work again after it returned None.
     MayOpen,
-    /// `receive_datagram` has something.
+    /// `receive_datagram` has something; the driver takes all of it at once.
     Datagrams,
     /// The peer's word on a stream's credit.
     Limit(Entry),
@@ -124,8 +124,13 @@ pub trait Connection: Send {
 
     /// False: the peer knows nothing of limits and is sent none.
     fn speaks_credit(&self) -> bool;
-    /// Tells the peer. surely: until it has heard, however many packets are lost; else once is enough.
+    /// Tells the peer. surely: until it has heard, however many packets are lost and however late; else once, with the
+    /// next packets.
     fn announce(&mut self, entries: &[Entry], surely: bool);
+    /// False: so much waits for a peer that does not answer that nothing more should be announced surely.
+    fn may_announce(&self) -> bool {
+        true
+    }
 
     // ---- datagrams ----
 
@@ -152,4 +157,8 @@ pub trait Connection: Send {
     /// Our own socket is another one from now on: what follows leaves from a new address.
     fn local_address_changed(&mut self, now: Instant);
     fn stats(&mut self) -> PathStats;
+    /// Of `stats`, for those who ask often. None: not known.
+    fn rtt(&mut self) -> Option<Duration> {
+        Some(self.stats().rtt).filter(|rtt| !rtt.is_zero())
+    }
 }

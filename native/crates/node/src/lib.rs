@@ -12,7 +12,7 @@ use napi::bindgen_prelude::{Float64ArraySlice, Function, Uint8Array, Uint8ArrayS
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
-use petrel_quic::{ClosedBy, Credentials, DialFailure, Engine, Event, Limits, Link, Trust};
+use petrel_engine::{ClosedBy, Credentials, DialFailure, Engine, Event, Limits, Link, Protocol, Trust};
 
 use crate::state::{Border, with, with_link};
 
@@ -109,11 +109,19 @@ pub fn stop() {
     }
 }
 
-/// host: an IP address. Throws "address_in_use|…", "unreachable|…", "config_invalid|…".
+/// protocol: "quic" or "kcp"; host: an IP address. Throws "address_in_use|…", "unreachable|…", "config_invalid|…",
+/// "unsupported|…".
 #[napi(catch_unwind)]
-pub fn listen(host: String, port: u16, credentials: JsCredentials, stranger: JsLimits) -> Result<JsListener> {
+pub fn listen(
+    protocol: String,
+    host: String,
+    port: u16,
+    credentials: JsCredentials,
+    stranger: JsLimits,
+) -> Result<JsListener> {
+    let protocol = protocol_of(&protocol)?;
     let address = SocketAddr::new(ip(&host)?, port);
-    let made = with(|b| b.engine.listen(address, &credentials.into(), stranger.into()));
+    let made = with(|b| b.engine.listen(protocol, address, &credentials.into(), stranger.into()));
     let (id, bound) = made.ok_or_else(stopped)?.map_err(failure)?;
     Ok(JsListener { id, port: bound.port() })
 }
@@ -131,6 +139,7 @@ pub fn unlisten(listener: u32) {
 /// Begins to dial; event 1 or 2 follows. Returns the link's number.
 #[napi(catch_unwind)]
 pub fn dial(
+    protocol: String,
     host: String,
     port: u16,
     name: String,
@@ -138,6 +147,7 @@ pub fn dial(
     credentials: Option<JsCredentials>,
     limits: JsLimits,
 ) -> Result<u32> {
+    let protocol = protocol_of(&protocol)?;
     let address = SocketAddr::new(ip(&host)?, port);
     let trust = match trust {
         JsTrust { pin: Some(pin), .. } => Trust::Pin(pin.to_vec()),
@@ -146,7 +156,7 @@ pub fn dial(
     };
     let credentials = credentials.map(Credentials::from);
     let made = with(|b| {
-        let link = b.engine.dial(address, &name, trust, credentials.as_ref(), limits.into())?;
+        let link = b.engine.dial(protocol, address, &name, trust, credentials.as_ref(), limits.into())?;
         Ok(b.add(link))
     });
     made.ok_or_else(stopped)?.map_err(failure)
@@ -300,7 +310,7 @@ pub fn release_link(link: u32) {
 pub fn export_key(link: u32, label: &[u8], context: &[u8], bytes: u32) -> Result<Uint8Array> {
     let mut out = vec![0; bytes.min(255) as usize];
     with_link(link, |l| l.export_key(label, context, &mut out))
-        .unwrap_or(Err(petrel_quic::Error::LinkEnded))
+        .unwrap_or(Err(petrel_engine::Error::LinkEnded))
         .map_err(failure)?;
     Ok(out.into())
 }
@@ -317,7 +327,7 @@ pub fn remote(link: u32) -> Option<JsAddress> {
     Some(JsAddress { host: address.ip().to_string(), port: address.port() })
 }
 
-/// Fills 14 numbers, in the order of Stats in the quic crate; durations in milliseconds. False: the link is gone.
+/// Fills 14 numbers, in the order of Stats in the engine crate; durations in milliseconds. False: the link is gone.
 #[napi(catch_unwind)]
 pub fn stats(link: u32, mut into: Float64ArraySlice<'_>) -> bool {
     let Some(s) = with_link(link, |l| l.stats()) else { return false };
@@ -362,15 +372,24 @@ fn ip(host: &str) -> Result<IpAddr> {
     host.parse().map_err(|_| Error::new(Status::GenericFailure, format!("unreachable|{host} is not an IP address")))
 }
 
+fn protocol_of(name: &str) -> Result<Protocol> {
+    match name {
+        "quic" => Ok(Protocol::Quic),
+        "kcp" => Ok(Protocol::Kcp),
+        _ => Err(Error::new(Status::GenericFailure, format!("unsupported|the addon knows no protocol {name}"))),
+    }
+}
+
 fn stopped() -> Error {
     Error::new(Status::GenericFailure, "closed|the engine has stopped")
 }
 
 /// "code|text", which binding.ts takes apart.
-fn failure(error: petrel_quic::Error) -> Error {
-    use petrel_quic::Error as E;
+fn failure(error: petrel_engine::Error) -> Error {
+    use petrel_engine::Error as E;
     let code = match &error {
         E::Config(_) => "config_invalid",
+        E::Unsupported(_) => "unsupported",
         E::Socket(e) if e.kind() == std::io::ErrorKind::AddrInUse => "address_in_use",
         E::Socket(e) if e.kind() == std::io::ErrorKind::PermissionDenied => "port_refused",
         E::Socket(_) => "unreachable",

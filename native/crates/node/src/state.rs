@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use petrel_quic::{Engine, Link};
+use petrel_engine::{Engine, Link};
 
 thread_local! {
     static BORDER: RefCell<Option<Border>> = const { RefCell::new(None) };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use petrel_quic::{ClosedBy, Credentials, Engine, Event, Limits, Link, Trust};
+use petrel_engine::{ClosedBy, Credentials, Engine, Event, Limits, Link, Protocol, Trust};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -62,13 +62,20 @@ struct Pair {
     far: Arc<Link>,
 }
 
-fn pair(stranger: Limits) -> Pair {
+fn listen(listener: &End, stranger: Limits) -> (u32, SocketAddr) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).expect("a certificate");
     let credentials = Credentials { certificate: made.cert.pem(), private_key: made.signing_key.serialize_pem() };
-    let (mut dialer, mut listener) = (End::start(), End::start());
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-    let (_, address) = listener.engine.listen(any, &credentials, stranger).expect("a listener");
-    let near = dialer.engine.dial(address, "localhost", Trust::Unverified, None, authenticated()).expect("a dial");
+    listener.engine.listen(Protocol::Quic, any, &credentials, stranger).expect("a listener")
+}
+
+fn pair(stranger: Limits) -> Pair {
+    let (mut dialer, mut listener) = (End::start(), End::start());
+    let (_, address) = listen(&listener, stranger);
+    let near = dialer
+        .engine
+        .dial(Protocol::Quic, address, "localhost", Trust::Unverified, None, authenticated())
+        .expect("a dial");
     dialer.wait(|e| matches!(e, Event::Connected { .. }).then_some(()));
     let far = listener.wait(|e| match e {
         Event::Incoming { link, .. } => Some(link.clone()),
@@ -214,4 +221,26 @@ fn an_engine_that_stops_tells_its_peers() {
         _ => None,
     });
     assert_eq!((closed.by, closed.code), (ClosedBy::Peer, 0));
+}
+
+#[test]
+fn a_flood_of_unknown_versions_is_answered_a_hundred_times_a_second_and_never_at_length() {
+    let listener = End::start();
+    let (_, address) = listen(&listener, authenticated());
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+    // Long header, an unknown version, two connection ids of 8 bytes; one packet is too short to be answered.
+    let mut packet = vec![0xc0, 0xfa, 0xce, 0xb0, 0x0c, 8, 1, 1, 1, 1, 1, 1, 1, 1, 8, 2, 2, 2, 2, 2, 2, 2, 2];
+    socket.send_to(&packet, address).expect("a short packet");
+    assert!(socket.recv(&mut [0; 2000]).is_err(), "a short packet is not answered");
+    packet.resize(1200, 0);
+    for _ in 0..300 {
+        socket.send_to(&packet, address).expect("a packet");
+    }
+    let mut answers = 0;
+    while let Ok(size) = socket.recv(&mut [0; 2000]) {
+        assert!(size < packet.len());
+        answers += 1;
+    }
+    assert!((1..=200).contains(&answers), "{answers} answers");
 }

@@ -1,0 +1,17 @@
+//! What a link may use.
+
+use std::time::Duration;
+
+/// What the peer may use of us. See LinkLimits in transport.ts.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub streams: u32,
+    pub credit_bytes: u64,
+    pub datagram_bytes: usize,
+    /// A stream's window while few are open, bytes.
+    pub window_bytes: u64,
+    /// Silence that ends the link.
+    pub idle: Duration,
+    /// How long a link is quiet before the peer is asked for a sign of life.
+    pub keep_alive: Duration,
+}
