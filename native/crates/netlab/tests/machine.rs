@@ -86,7 +86,7 @@ fn round_trips_take_twice_the_delay() {
 }
 
 #[test]
-fn ten_thousand_seconds_of_a_slow_flow_pass_in_less_than_one() {
+fn ten_thousand_seconds_of_a_slow_flow_pass_in_less_than_five() {
     let spec = Spec {
         rate: Rates::fixed(10_000),
         delay: 300 * MS,
@@ -107,7 +107,7 @@ fn ten_thousand_seconds_of_a_slow_flow_pass_in_less_than_one() {
     assert!((12_500..13_500).contains(&peers[0].number), "{}", peers[0].number);
     // Two wake-ups for a packet each way, one for a timer: nothing ticks in between.
     assert!(wakeups < 5 * peers[0].number, "{wakeups}");
-    assert!(wall.elapsed() < SECOND, "{:?}", wall.elapsed());
+    assert!(wall.elapsed() < 5 * SECOND, "{:?}", wall.elapsed());
 }
 
 #[test]
@@ -146,4 +146,21 @@ fn packets_without_end_are_a_flood() {
 fn answering_at_once_over_an_ideal_link_is_a_flood() {
     let (mut net, mut peers, start) = setting(Spec::default(), SECOND);
     assert!(matches!(net.run(&mut peers, start + SECOND, |_, _| false), Err(Stop::Flood { .. })));
+}
+
+#[test]
+fn a_seed_repeats_a_whole_run() {
+    let run = |loss| {
+        let (mut net, mut peers, start) =
+            setting(Spec { delay: 25 * MS, jitter: 9 * MS, loss, ..Spec::default() }, 100 * MS);
+        let mut trace = Vec::new();
+        let end = net.run(&mut peers, start + 60 * SECOND, |now, peers| {
+            trace.push((now - start, peers[0].number));
+            false
+        });
+        assert_eq!(end, Err(Stop::Until));
+        trace
+    };
+    assert!(run(Loss::Independent(0.1)) == run(Loss::Independent(0.1)));
+    assert!(run(Loss::Independent(0.1)) != run(Loss::Independent(0.2)));
 }
