@@ -53,8 +53,14 @@ impl Machine for Peer {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        if !self.is_busy {
-            self.send(now);
+        match self.to {
+            _ if self.is_busy => {}
+            Some(_) => self.send(now),
+            // An echo's timers are due in pairs.
+            None => {
+                self.number += 1;
+                self.timer = Some(now + self.timeout * (self.number % 2));
+            }
         }
     }
 
@@ -132,6 +138,28 @@ fn a_timer_that_is_due_for_ever_is_a_busy_loop() {
     peers[0].is_busy = true;
     let end = net.run(&mut peers, start + SECOND, |_, _| false);
     assert_eq!(end, Err(Stop::BusyLoop { machine: 0, at: start + 10 * MS }));
+}
+
+#[test]
+fn waking_up_now_and_then_is_no_busy_loop() {
+    let (mut net, mut peers, start) = setting(Spec::default(), 10 * MS);
+    // Only the echo's timers are left, which send nothing.
+    peers[0].outgoing.clear();
+    peers[0].timer = None;
+    peers[1].timer = Some(start);
+    assert_eq!(net.run(&mut peers, start + 10 * SECOND, |_, _| false), Err(Stop::Until));
+    assert_eq!(peers[1].number, 2_001);
+}
+
+#[test]
+fn large_bursts_at_several_instants_are_no_flood() {
+    let (mut net, mut peers, start) = setting(Spec::default(), 10 * MS);
+    let nobody = SocketAddr::from(([10, 0, 0, 9], 9));
+    let end = net.run(&mut peers, start + SECOND, |now, peers| {
+        peers[0].outgoing = vec![(nobody, Vec::new()); 40_000];
+        now > start + 10 * MS
+    });
+    assert_eq!(end, Ok(start + 20 * MS));
 }
 
 #[test]
