@@ -24,10 +24,37 @@
 //! and O. Hohlfeld, "The Gilbert-Elliott model for packet loss in real time services on the Internet", 2008.
 //! Reordering is counted as RFC 4737 defines it.
 //!
+//! ```
+//! # use std::{net::SocketAddr, time::{Duration, Instant}};
+//! use petrel_netlab::{Link, Loss, Net, Rates, Spec};
+//!
+//! let start = Instant::now();
+//! let mut net = Net::new(start, 1);
+//! let lossy = Spec {
+//!     rate: Rates::fixed(12_500_000),
+//!     delay: Duration::from_millis(25),
+//!     queue: Some(625_000),
+//!     loss: Loss::bursts(0.05, 4.0),
+//!     ..Spec::default()
+//! };
+//! let bottleneck = net.router(Net::CORE, Link::symmetric(lossy));
+//! let [client, server] = ["192.168.1.2:4000", "203.0.113.1:443"].map(|text| text.parse::<SocketAddr>().unwrap());
+//! net.host(client, bottleneck, Link::ideal());
+//! net.host(server, Net::CORE, Link::ideal());
+//! // With machines: net.run(&mut [a, b], until, |now, machines| machines[1].has_received_all())
+//! net.send(start, client, server, vec![0; 1_250]);
+//! while let Some(now) = net.next_event() {
+//!     while let Some(delivery) = net.deliver(now) {
+//!         assert_eq!(delivery.at - start, Duration::from_micros(25_100));
+//!     }
+//! }
+//! ```
+//!
 //! Settings that make no sense (a probability of 2, a rate of nothing) panic: this is for tests.
 #![forbid(unsafe_code)]
 
 mod counters;
+mod directory;
 mod loss;
 mod machine;
 mod nat;

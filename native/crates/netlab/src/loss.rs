@@ -14,7 +14,8 @@ pub enum Loss {
     /// Two states, each with its own probability of loss; before each packet the state may change. The first state is
     /// drawn from the stationary distribution.
     GilbertElliott { good_to_bad: f64, bad_to_good: f64, loss_good: f64, loss_bad: f64 },
-    /// Exactly these, counted from 0 among the packets that get as far as this, since the model was set.
+    /// Exactly these, counted from 0 among the packets that get as far as this, since the model was set. A test that
+    /// draws such a set can run again without one of the losses and compare.
     Listed(BTreeSet<u64>),
 }
 

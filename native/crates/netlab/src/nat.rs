@@ -68,6 +68,11 @@ impl Nat {
         outside
     }
 
+    /// The host has another address: mappings are of addresses.
+    pub(crate) fn forget(&mut self) {
+        self.mapping = None;
+    }
+
     /// Whether what arrives for `outside` is let through.
     pub(crate) fn admits(&self, at: Duration, outside: SocketAddr) -> bool {
         self.live(at).is_some_and(|mapping| mapping.outside == outside)

@@ -1,12 +1,13 @@
 //! Hosts and routers in a tree, with a link from each to the one above it. A packet climbs to where the two routes meet
 //! and goes down from there; flows share the links that their routes have in common, so a bottleneck is a router's link.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use fastrand::Rng;
 
+use crate::directory::Directory;
 use crate::loss::Loss;
 use crate::nat::Nat;
 use crate::pipe::Pipe;
@@ -46,8 +47,6 @@ struct Entry {
     parent: usize,
     /// Up and down; the core's are never used.
     pipes: [Pipe<Packet>; 2],
-    address: Option<SocketAddr>,
-    nat: Option<Nat>,
 }
 
 /// The network. Time is `now()`: what the last call said, and it never runs backwards.
@@ -57,14 +56,11 @@ pub struct Net {
     now: Instant,
     seeds: Rng,
     nodes: Vec<Entry>,
-    hosts: BTreeMap<SocketAddr, usize>,
-    nats: BTreeMap<IpAddr, usize>,
+    directory: Directory,
     /// The next arrival of each pipe that has one.
     due: BTreeSet<(Instant, usize, usize)>,
     /// At their hosts and not yet asked for.
     arrived: VecDeque<Delivery>,
-    dropped_nat: u64,
-    unroutable: u64,
 }
 
 const UP: usize = 0;
@@ -80,12 +76,9 @@ impl Net {
             now: start,
             seeds: Rng::with_seed(seed),
             nodes: Vec::new(),
-            hosts: BTreeMap::new(),
-            nats: BTreeMap::new(),
+            directory: Directory::default(),
             due: BTreeSet::new(),
             arrived: VecDeque::new(),
-            dropped_nat: 0,
-            unroutable: 0,
         };
         net.router(Self::CORE, Link::ideal());
         net
@@ -94,7 +87,7 @@ impl Net {
     /// A router below another, or below the core.
     pub fn router(&mut self, parent: Node, link: Link) -> Node {
         let pipes = [link.up, link.down].map(|spec| Pipe::new(spec, self.start, self.seeds.u64(..)));
-        self.nodes.push(Entry { parent: parent.0, pipes, address: None, nat: None });
+        self.nodes.push(Entry { parent: parent.0, pipes });
         Node(self.nodes.len() - 1)
     }
 
@@ -105,44 +98,32 @@ impl Net {
         node
     }
 
-    /// The host moves to another address; what is under way to the old one vanishes.
+    /// The host moves to another address: what is under way to the old one vanishes, and a NAT makes a new mapping.
     pub fn readdress(&mut self, host: Node, address: SocketAddr) {
-        if let Some(old) = self.nodes[host.0].address.replace(address) {
-            self.hosts.remove(&old);
-        }
-        let taken = self.hosts.insert(address, host.0);
-        assert!(taken.is_none(), "{address} is taken");
+        self.directory.set_address(host.0, address);
     }
 
     /// Puts a NAT in front of a host, which cannot be reached by its own address from then on.
     pub fn set_nat(&mut self, host: Node, nat: Nat) {
-        if let Some(old) = self.nodes[host.0].nat.take() {
-            self.nats.remove(&old.public().ip());
-        }
-        let taken = self.nats.insert(nat.public().ip(), host.0);
-        assert!(taken.is_none(), "two NATs have the address {}", nat.public().ip());
-        self.nodes[host.0].nat = Some(nat);
+        self.directory.set_nat(host.0, nat);
     }
 
     pub fn nat(&self, host: Node) -> Option<&Nat> {
-        self.nodes[host.0].nat.as_ref()
+        self.directory.nat(host.0)
     }
 
     /// The host with the address `from` sends.
     pub fn send(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         self.advance(now);
-        let host = *self.hosts.get(&from).unwrap_or_else(|| panic!("no host has the address {from}"));
-        let at = now - self.start;
-        let seen = self.nodes[host].nat.as_mut().map_or(from, |nat| nat.outbound(at));
+        let (host, seen) = self.directory.outbound(now - self.start, from);
         self.send_spoofed(now, Node(host), seen, to, bytes);
     }
 
     /// A node sends with whatever source it claims; no NAT sees it. Answers go to whom the source belongs to.
     pub fn send_spoofed(&mut self, now: Instant, node: Node, claimed: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         self.advance(now);
-        match self.find(to) {
-            Some(target) => self.forward(now, node.0, Packet { from: claimed, to, target, bytes }),
-            None => self.unroutable += 1,
+        if let Some(target) = self.directory.find(to) {
+            self.forward(now, node.0, Packet { from: claimed, to, target, bytes });
         }
     }
 
@@ -172,12 +153,12 @@ impl Net {
 
     /// Packets that came to a NAT for a mapping that it had forgotten or never had.
     pub fn dropped_nat(&self) -> u64 {
-        self.dropped_nat
+        self.directory.dropped_nat
     }
 
     /// Packets for an address that nobody had, when they were sent or when they arrived.
     pub fn unroutable(&self) -> u64 {
-        self.unroutable
+        self.directory.unroutable
     }
 
     /// Moves what moves until `now`, in the order of time.
@@ -191,30 +172,8 @@ impl Net {
             let reached = if way == UP { self.nodes[node].parent } else { node };
             if reached != packet.target {
                 self.forward(at, reached, packet);
-            } else if let Some(to) = self.admit(at, &packet) {
+            } else if let Some(to) = self.directory.admit(at - self.start, packet.target, packet.to) {
                 self.arrived.push_back(Delivery { at, from: packet.from, to, bytes: packet.bytes });
-            }
-        }
-    }
-
-    fn find(&self, to: SocketAddr) -> Option<usize> {
-        let host = self.hosts.get(&to).filter(|host| self.nodes[**host].nat.is_none());
-        host.or_else(|| self.nats.get(&to.ip())).copied()
-    }
-
-    /// The last step: the host's own address, if the packet may have it.
-    fn admit(&mut self, at: Instant, packet: &Packet) -> Option<SocketAddr> {
-        let Entry { address, nat, .. } = &self.nodes[packet.target];
-        match nat {
-            Some(nat) if nat.admits(at - self.start, packet.to) => *address,
-            Some(_) => {
-                self.dropped_nat += 1;
-                None
-            }
-            None if *address == Some(packet.to) => *address,
-            None => {
-                self.unroutable += 1;
-                None
             }
         }
     }

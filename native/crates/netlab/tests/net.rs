@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use petrel_netlab::{Delivery, Link, Nat, Net, Node, Rates, Spec, Way};
+use petrel_netlab::{Delivery, Link, Loss, Nat, Net, Node, Rates, Spec, Way};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -119,6 +119,13 @@ fn nobody_gets_what_is_for_an_unknown_address() {
 }
 
 #[test]
+#[should_panic(expected = "192.168.1.2:4000 is taken")]
+fn an_address_belongs_to_one_host() {
+    let (mut net, ..) = pair(Instant::now());
+    net.host(client(), Net::CORE, Link::ideal());
+}
+
+#[test]
 fn a_source_can_be_spoofed() {
     let start = Instant::now();
     let (mut net, _, _) = pair(start);
@@ -186,8 +193,35 @@ fn a_nat_forgets_who_is_silent() {
     let (mut net, _, start) = behind(Nat::new(public(6_000)).forget_after(2 * SECOND));
     assert_eq!(seen(&mut net, start), public(6_000));
     assert_eq!(seen(&mut net, start + SECOND * 19 / 10), public(6_000));
-    // What comes from outside keeps nothing alive.
+    // What comes from outside keeps nothing alive; it takes 15 ms to the NAT.
     assert!(answered(&mut net, start + SECOND * 38 / 10, public(6_000)));
-    assert!(!answered(&mut net, start + SECOND * 39 / 10, public(6_000)));
+    assert!(!answered(&mut net, start + SECOND * 39 / 10 - 15 * MS, public(6_000)));
     assert_eq!(seen(&mut net, start + SECOND * 4), public(6_001));
+}
+
+#[test]
+fn a_link_can_begin_to_lose() {
+    let start = Instant::now();
+    let (mut net, a, _) = pair(start);
+    net.send(start, client(), server(), vec![1]);
+    net.set_loss(a, Way::Up, Loss::Independent(1.0));
+    net.send(start, client(), server(), vec![2]);
+    net.send(start + MS, server(), client(), vec![3]);
+    let bytes: Vec<_> = drain(&mut net).into_iter().map(|delivery| delivery.bytes[0]).collect();
+    assert_eq!(bytes, [1, 3]);
+    assert_eq!(net.pipe(a, Way::Up).counters().dropped_loss.packets, 1);
+}
+
+#[test]
+fn a_host_that_moves_gets_another_mapping() {
+    let (mut net, a, start) = behind(Nat::new(public(6_000)));
+    seen(&mut net, start);
+    let moved = address("192.168.1.2:4001");
+    net.readdress(a, moved);
+    net.send(start + SECOND, server(), public(6_000), vec![1]);
+    assert_eq!(drain(&mut net), []);
+    net.send(start + 2 * SECOND, moved, server(), vec![2]);
+    net.send(start + 3 * SECOND, server(), public(6_001), vec![3]);
+    let to: Vec<_> = drain(&mut net).iter().map(|delivery| (delivery.from, delivery.to)).collect();
+    assert_eq!(to, [(public(6_001), server()), (server(), moved)]);
 }

@@ -85,6 +85,14 @@ fn rounding_does_not_add_up_in_a_queue() {
 }
 
 #[test]
+fn rounding_is_not_carried_over_a_pause() {
+    let trace = run(Spec { rate: Rates::fixed(3_000), ..Spec::default() }, 1, (10, SECOND, 11));
+    for (at, number) in trace.arrivals {
+        assert_eq!(at - SECOND * number as u32, Duration::from_nanos(3_666_667));
+    }
+}
+
+#[test]
 fn a_rate_above_a_byte_a_nanosecond_is_exact_too() {
     let trace = run(Spec { rate: Rates::fixed(50_000_000_000), ..Spec::default() }, 1, (1_000, Duration::ZERO, 8));
     assert_eq!(trace.arrivals.last().unwrap().0, Duration::from_nanos(160));
@@ -99,12 +107,21 @@ fn a_packet_is_sent_across_steps_of_the_rate() {
 }
 
 #[test]
+fn a_packet_may_end_as_the_link_stops() {
+    let rate = Rates::steps(1_000, [(SECOND, 0), (2 * SECOND, 500)]);
+    let trace = run(Spec { rate, ..Spec::default() }, 1, (2, Duration::ZERO, 1_000));
+    assert_eq!(trace.arrivals, [(SECOND, 0), (4 * SECOND, 1)]);
+}
+
+#[test]
 fn the_queue_drops_from_the_tail_and_counts() {
     // One is being sent, four wait, the others find the queue full.
-    let spec = Spec { rate: Rates::fixed(1_000), queue: Some(4_099), ..Spec::default() };
+    let spec = Spec { rate: Rates::fixed(1_000), queue: Some(4_000), ..Spec::default() };
     let trace = run(spec, 1, (10, MS, 1_000));
     assert_eq!(trace.numbers(), [0, 1, 2, 3, 4]);
     assert_eq!(trace.counters.dropped_queue, Tally { packets: 5, bytes: 5_000 });
+    let spec = Spec { rate: Rates::fixed(1_000), queue: Some(3_999), ..Spec::default() };
+    assert_eq!(run(spec, 1, (10, MS, 1_000)).numbers(), [0, 1, 2, 3]);
 }
 
 #[test]
