@@ -5,6 +5,7 @@
 mod config;
 mod congestion;
 pub mod early;
+mod flight;
 mod header;
 mod kcp;
 mod pool;
