@@ -56,8 +56,8 @@ export const limits = {
     /** TCP's own keep-alive, for NATs that forget idle connections. */
     tcpKeepAliveMs: 15_000,
   },
-  quic: {
-    /** Silence that ends a link; the smaller of both ends' counts. Three questions fit into it. */
+  udp: {
+    /** Over quic and kcp: silence that ends a link; the smaller of both ends' counts. Three questions fit into it. */
     idleMs: 15_000,
     keepAliveMs: 4_000,
   },

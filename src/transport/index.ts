@@ -1,12 +1,14 @@
 // A transport's name becomes a transport. The only place that knows them all.
 
 import { PetrelError } from '../base/errors.js'
+import { kcpTransport } from './kcp.js'
 import { memoryTransport } from './memory.js'
 import { quicTransport } from './quic.js'
 import { tlsTransport } from './tls.js'
 import type { Transport, TransportName } from './transport.js'
 
 const makers: Partial<Record<TransportName, () => Transport>> = {
+  kcp: kcpTransport,
   memory: memoryTransport,
   quic: quicTransport,
   tls: tlsTransport,

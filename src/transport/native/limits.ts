@@ -10,7 +10,7 @@ export interface SilenceTimes {
   readonly keepAliveMs: number
 }
 
-export const addonLimits = (of: LinkLimits, times: SilenceTimes = limits.quic): AddonLimits => ({
+export const addonLimits = (of: LinkLimits, times: SilenceTimes = limits.udp): AddonLimits => ({
   streams: of.streams,
   creditBytes: of.creditBytes,
   datagramBytes: of.datagramBytes,
