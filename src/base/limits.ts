@@ -91,6 +91,10 @@ export const limits = {
     socketBufferBytes: 256 * 1024,
     /** The same towards a service, which is near and fast: with 256 KiB one upload over tls moves a seventh less. */
     serviceBufferBytes: 1024 * 1024,
+    /** Pieces of at least so much wait for the end of the turn, or for others until they are so many bytes together, and
+     *  then go to a socket in one system call. */
+    gatherPieceBytes: 8 * 1024,
+    gatherBytes: 64 * 1024,
     /** Flows that one link may hold, on the client a socket each. */
     flowsPerLink: 4096,
     /** Split payloads: half a second covers a reordering path; four of the largest a flow, 64 a link. */
