@@ -2,10 +2,11 @@
 // travels both ways; a side that breaks becomes a break on the other side and never a clean end.
 
 import { setMaxListeners } from 'node:events'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { StreamReset } from '../base/errors.js'
 import type { Stream } from '../transport/transport.js'
 import { abortAtExit, forgetAtExit } from './at-exit.js'
+import { gatherWrites } from './gather.js'
 import { watchIdle } from './idle.js'
 import { abortSocket } from './socket.js'
 
@@ -77,8 +78,10 @@ function carry(from: Socket | Stream, to: Socket | Stream, broke: (error?: Error
   // The end of a short request comes with its header, so it may have been told before anybody listened here.
   if (from.readableEnded) to.end()
   else from.on('end', () => to.end())
+  // A link gathers what its streams are given by itself.
+  const write = to instanceof Socket ? gatherWrites(to) : (chunk: Buffer) => to.write(chunk)
   from.on('data', (chunk: Buffer) => {
-    if (!to.write(chunk)) from.pause()
+    if (!write(chunk)) from.pause()
   })
   to.on('drain', () => from.resume())
   from.resume()

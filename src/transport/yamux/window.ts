@@ -1,5 +1,6 @@
 // The receiving half of one stream's flow control. A window grows while half of it is taken within one and a half
-// round trips (then bandwidth times round trip is near it) by a reader that keeps up; a slow reader's never grows.
+// round trips (then bandwidth times round trip is near it) by a reader that keeps up; a slow reader's never grows. On
+// paths of less than two turns of the event loop the turns count: a window that is taken in one leaves the sender idle.
 
 import { limits } from '../../base/limits.js'
 import { initialWindowBytes } from './frame.js'
@@ -61,7 +62,8 @@ export class ReceiveWindow {
     // A reader that fell behind in between gains nothing from more: it would only wait here.
     const keptUp = this.#mostUnread * 2 <= this.bytes
     this.#mostUnread = this.unread
-    if (rttMs === undefined || tookMs >= growthRoundTrips * rttMs || !keptUp) return 0
+    if (rttMs === undefined || !keptUp) return 0
+    if (tookMs >= growthRoundTrips * Math.max(rttMs, limits.yamux.turnsMs)) return 0
     const more = Math.min(this.bytes, limits.link.streamWindowMaxBytes - this.bytes, budgetBytes)
     return more < smallestGrowthBytes ? 0 : Math.floor(more)
   }

@@ -4,6 +4,7 @@ import test from 'ava'
 import { StreamReset } from '../../../src/base/errors.js'
 import { limits } from '../../../src/base/limits.js'
 import { Flag, FrameType, initialWindowBytes } from '../../../src/transport/yamux/frame.js'
+import { ReceiveWindow } from '../../../src/transport/yamux/window.js'
 import { pattern } from '../../support/stream-ends.js'
 import { End, endPair, exchange, frame } from '../../support/yamux-ends.js'
 
@@ -199,6 +200,20 @@ test('the window grows to 16 MiB where bandwidth and round trip need it', (t) =>
 
 test('the window stays small where the path needs no more', (t) => {
   t.is(transfer({ oneWayMs: 1, bytesPerMs: 10_000, forMs: 1000 }).windowBytes, initialWindowBytes)
+})
+
+test('on a path that is shorter than turns of the event loop the window covers the turns', (t) => {
+  const window = new ReceiveWindow()
+  const piece = limits.yamux.frameBytes
+  for (let now = 1; now <= 100; now++) {
+    for (let bytes = 0; bytes < 400_000; bytes += piece) {
+      t.true(window.receive(piece))
+      if (!window.take(piece)) continue
+      window.grow(window.growth(now + bytes / 400_000, 0.3, Number.POSITIVE_INFINITY))
+      window.report()
+    }
+  }
+  t.true(window.bytes >= mebibyte && window.bytes <= 4 * mebibyte, `${window.bytes}`)
 })
 
 test("a slow reader's window does not grow", (t) => {
