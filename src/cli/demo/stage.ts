@@ -82,7 +82,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
         client = keep(
           startClient({
             server: relay.address,
-            transport,
+            transports: [transport],
             trust: { kind: 'pin', pin: pemPin(credentials.certificate) },
             token,
             installId: randomBytes(16),
