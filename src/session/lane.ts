@@ -72,6 +72,7 @@ const mendable = new Set<string>([
   'link_lost',
   'native_missing',
   'protocol_violation',
+  'stream_reset',
   'timeout',
   'unreachable',
   'unsupported',

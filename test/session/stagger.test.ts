@@ -70,6 +70,14 @@ test.serial(
   },
 )
 
+test.serial('a failure while another is under way starts the next at once, too', async (t) => {
+  const { started, times } = field([0, 250, 500])
+  mock.timers.tick(250)
+  started[0]?.fail('no')
+  await settle()
+  t.deepEqual(times(), [0, 250, 250])
+})
+
 test.serial('an error that ends all is the outcome at once', async (t) => {
   const { started, first } = field([0, 250, 500])
   mock.timers.tick(250)
