@@ -7,8 +7,44 @@ const session = 'dist/test/transport/yamux/session.test.js'
 const tcp = 'dist/test/proxy/tcp.test.js'
 const base = 'dist/test/base/base.test.js'
 const tunnel = 'dist/test/tunnel/tunnel.test.js'
+const race = 'dist/test/session/race.test.js'
 
 export const mutants = [
+  {
+    break: 'the server admits every link of a dial',
+    file: 'src/server/registry.ts',
+    from: 'return this.#dials.has(',
+    to: 'return this.#ports.has(',
+    test: ['dist/test/server/dials.test.js', 'of two links of one race, tls and tls,*'],
+  },
+  {
+    break: 'the server forgets a dial with its session',
+    file: 'src/server/registry.ts',
+    from: 'if (this.#sessions.get(session.identity) === session) this.#sessions.delete(session.identity)',
+    to: 'if (this.#sessions.delete(session.identity)) this.#dials.clear()',
+    test: ['dist/test/server/dials.test.js', 'a link of a dial that was admitted and has ended*'],
+  },
+  {
+    break: 'a link that comes when the race is over stays open',
+    file: 'src/session/stagger.ts',
+    from: 'if (isOver()) return tooLate(result)',
+    to: 'if (isOver()) return',
+    test: ['dist/test/session/stagger.test.js', 'the first success aborts those under way*'],
+  },
+  {
+    break: 'a failure does not start the next transport',
+    file: 'src/session/stagger.ts',
+    from: "verdict === 'next'",
+    to: 'underWay === 0',
+    test: ['dist/test/session/stagger.test.js', 'a failure while another is under way*'],
+  },
+  {
+    break: 'a race forgets what worked last',
+    file: 'src/session/race.ts',
+    from: 'this.#workedLast = entered.link.transport',
+    to: 'this.#workedLast = undefined',
+    test: [race, 'the next race starts with what worked last'],
+  },
   {
     break: 'a proof does not say whose it is',
     file: 'src/control/auth.ts',

@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'certificate_untrusted' // pin, ca or roots do not vouch for the peer's certificate
   | 'closed' // used after close()
   | 'config_invalid' // configuration or flag that cannot be used as it stands
+  | 'dial_taken' // another link of the same race was admitted
   | 'draining' // the peer is going down in good order and takes nothing new
   | 'internal' // a fault of ours
   | 'limit_exceeded' // a bound of base/limits.ts was reached

@@ -25,6 +25,18 @@ export const limits = {
     chunkBytes: 64 * 1024,
     highWaterBytes: 256 * 1024,
   },
+  race: {
+    /** How long after the one before it each transport starts. kcp, on UDP as well: the usual step of RFC 8305 §5. tls, the
+     *  fallback: longer, so that it wins where UDP is blocked and not wherever a round trip is long; and soon enough to
+     *  serve within 2 s all the same. */
+    startAfterMs: { quic: 250, kcp: 250, tls: 500, memory: 250 },
+    /** The same between addresses of one name (RFC 8305 §5), and how many of them are tried. */
+    nextAddressAfterMs: 250,
+    addresses: 4,
+    /** Dials that a server remembers, so that no late link of one takes a place again: ten returns of each of 1,000
+     *  clients; 2 MiB. */
+    remembered: 10_000,
+  },
   yamux: {
     /** Header and payload of a data frame: a TLS record, so that one frame arrives as one piece. */
     frameBytes: 16 * 1024,
@@ -176,6 +188,8 @@ export const defaults = {
   client: {
     /** Waits before dialling again, jittered and doubled each time: quick after a hiccup, gentle after an outage. */
     reconnect: { firstMs: 500, longestMs: 30_000 },
+    /** Whatever gets through first: UDP where it passes, TCP where it does not, without anybody's choosing. */
+    transport: 'auto',
     service: { host: '127.0.0.1', connectTimeoutMs: limits.proxy.connectMs },
   },
   log: {

@@ -46,13 +46,11 @@ export async function serve(settings: ClientSettings, id: Uint8Array, around: Su
   const opened = await openLog(settings.log)
   const { log } = opened
   for (const warning of settings.warnings) log.warn(warning)
-  const { transports, missing } = chosenTransports(settings.transport === undefined ? undefined : [settings.transport])
-  const [transport] = transports
-  if (transport === undefined) throw missing
-  if (missing !== undefined) log.warn(`${missing.message}; using ${transport.name}`)
+  const { transports, missing } = chosenTransports(settings.transport === 'auto' ? undefined : [settings.transport])
+  if (missing !== undefined) log.warn(`${missing.message}; using ${transports.map(({ name }) => name).join(', ')}`)
   const client = startClient({
     server: settings.server,
-    transport,
+    transports,
     trust: settings.trust,
     ...(settings.serverName === undefined ? {} : { serverName: settings.serverName }),
     ...(settings.token === undefined ? {} : { token: settings.token }),

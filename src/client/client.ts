@@ -5,6 +5,7 @@ import { pause } from '../base/deadline.js'
 import { type ErrorCode, isPetrelError, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { checkToken } from '../base/token.js'
+import { Race } from '../session/race.js'
 import type { LinkStats } from '../transport/transport.js'
 import type { Client, ClientOptions, ClientState } from './options.js'
 import { Session } from './session.js'
@@ -15,6 +16,7 @@ export function startClient(options: ClientOptions): Client {
     throw new PetrelError('config_invalid', 'config', 'a client needs a token or a certificate, and not both')
   }
   if (options.token !== undefined) checkToken(options.token)
+  if (options.transports.length === 0) throw new PetrelError('config_invalid', 'config', 'a client needs a transport')
   return new RunningClient(options)
 }
 
@@ -37,11 +39,13 @@ class RunningClient implements Client {
   state: ClientState = { state: 'connecting', attempt: 1 }
   readonly ended: Promise<PetrelError | undefined>
   readonly #options: ClientOptions
+  readonly #race: Race
   readonly #stopping = new AbortController()
   #session: Session | undefined
 
   constructor(options: ClientOptions) {
     this.#options = options
+    this.#race = new Race(options.transports, options.log)
     this.ended = this.#run()
   }
 
@@ -54,6 +58,7 @@ class RunningClient implements Client {
     this.#stopping.abort()
     await this.#session?.close()
     await this.ended
+    await this.#race.settled()
   }
 
   async #run(): Promise<PetrelError | undefined> {
@@ -83,7 +88,7 @@ class RunningClient implements Client {
   async #attempt(): Promise<PetrelError> {
     const { signal } = this.#stopping
     try {
-      this.#session = await Session.begin(this.#options, signal)
+      this.#session = await Session.begin(this.#options, this.#race, signal)
       const { served } = this.#session
       if (served[0]?.refused && served.every(({ refused }) => refused)) return served[0].refused
       return await this.#serve(this.#session)
@@ -98,8 +103,7 @@ class RunningClient implements Client {
   }
 
   #serve(session: Session): Promise<PetrelError> {
-    const serving = () =>
-      this.#enter({ state: 'serving', transport: this.#options.transport.name, proxies: session.served })
+    const serving = () => this.#enter({ state: 'serving', transport: session.transport, proxies: session.served })
     serving()
     return session.run(serving)
   }

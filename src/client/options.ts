@@ -12,7 +12,8 @@ export interface ClientProxy {
 
 export interface ClientOptions {
   readonly server: Address
-  readonly transport: Transport
+  /** Best first; several are raced, and the first on which both ends have proved themselves carries the session. */
+  readonly transports: readonly Transport[]
   readonly trust: Trust
   readonly serverName?: string
   /** Exactly one of token and credentials. */

@@ -1,12 +1,14 @@
-// One link of a client, from dial to end: greet, register, hand the server's streams to the local services.
+// One link of a client, from dial to end: enter, register, hand the server's streams to the local services.
 
 import { pause, within } from '../base/deadline.js'
 import { isPetrelError, LinkEnd, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import type { ControlChannel } from '../control/channel.js'
-import { greet } from '../control/handshake.js'
 import { Heartbeat } from '../control/heartbeat.js'
-import type { Link, LinkClosed, LinkStats } from '../transport/transport.js'
+import { orWhyClosed, superseded, whyClosed } from '../session/closed.js'
+import type { Call } from '../session/enter.js'
+import type { Race } from '../session/race.js'
+import type { Link, LinkStats, TransportName } from '../transport/transport.js'
 import type { Message, Refused, Register, Registered } from '../wire/messages.js'
 import type { ClientOptions, ClientProxy, ServedProxy } from './options.js'
 import { Services } from './services.js'
@@ -34,14 +36,12 @@ export class Session {
   }
 
   /** Dials, proves, registers. Rejects with why there is no link; proxies that are refused are told in `served`. */
-  static async begin(options: ClientOptions, signal: AbortSignal): Promise<Session> {
+  static async begin(options: ClientOptions, race: Race, signal: AbortSignal): Promise<Session> {
     const { log, trust } = options
-    const link = await dial(options, signal)
+    const { link, channel } = await race.run(callOf(options), signal)
     log.debug({ remote: link.remote, transport: link.transport }, 'link up')
     let services: Services | undefined
     try {
-      const greeting = within(greeted(link, options), limits.link.handshakeMs, 'handshake', signal)
-      const { channel } = await orWhyClosed(link, greeting)
       link.raiseLimits(limits.link.authenticated)
       if (trust.kind === 'unverified' && link.peer.pin) options.onPin?.(link.peer.pin)
       services = new Services(link, options) // not before: the server has proved itself only now
@@ -52,6 +52,10 @@ export class Session {
       await link.close({ code: LinkEnd.normal, reason: 'giving up' })
       throw error
     }
+  }
+
+  get transport(): TransportName {
+    return this.#link.transport
   }
 
   stats(): LinkStats {
@@ -113,22 +117,16 @@ export class Session {
   }
 }
 
-function dial(
-  { transport, server, trust, serverName, credentials }: ClientOptions,
-  signal: AbortSignal,
-): Promise<Link> {
-  return transport.dial(server, {
+function callOf({ server, serverName, trust, token, credentials, installId, proxies }: ClientOptions): Call {
+  return {
+    server,
     trust,
-    signal,
+    credential: token === undefined ? { certificate: true } : { token },
+    clientId: installId,
+    registers: proxies.map(registerOf),
     ...(serverName === undefined ? {} : { serverName }),
-    ...(credentials === undefined ? {} : { credentials }),
-    limits: trust.kind === 'unverified' ? limits.link.stranger : limits.link.authenticated,
-  })
-}
-
-function greeted(link: Link, { token, installId, proxies }: ClientOptions) {
-  const credential = token === undefined ? ({ certificate: true } as const) : { token }
-  return greet(link, credential, installId, proxies.map(registerOf))
+    ...(credentials === undefined ? {} : { certificate: credentials }),
+  }
 }
 
 const registerOf = ({ spec }: ClientProxy): Register => {
@@ -159,32 +157,6 @@ async function answersTo(channel: ControlChannel, proxies: readonly ClientProxy[
     return { ...base, public: undefined, refused }
   })
 }
-
-/** When the link ends under a wait, the link's own reason says more than the stream's error. */
-async function orWhyClosed<T>(link: Link, wait: Promise<T>): Promise<T> {
-  try {
-    return await wait
-  } catch (error) {
-    if (!isPetrelError(error, 'link_lost')) throw error
-    const closed = await Promise.race([link.closed, pause(limits.control.lastWordMs)])
-    throw closed && closed.by === 'peer' ? whyClosed(closed) : error
-  }
-}
-
-/** The error that a link's end means to a client: some codes say that it must not come back. */
-function whyClosed({ by, code, reason }: LinkClosed): PetrelError {
-  const because = reason === '' ? '' : `: ${reason}`
-  if (by === 'peer' && code === LinkEnd.superseded) return superseded()
-  if (by === 'peer' && code === LinkEnd.draining) return new PetrelError('draining', 'peer', 'the server went down')
-  return new PetrelError('link_lost', by === 'us' ? 'us' : by, `the link ended${because}`)
-}
-
-const superseded = () =>
-  new PetrelError(
-    'superseded',
-    'peer',
-    'the same client started again (here or elsewhere): this one stops; use --name to run both',
-  )
 
 const refusedBy = ({ code, name, text }: Refused) =>
   new PetrelError(code, 'peer', name === '' ? `the server refuses: ${text}` : `proxy ${name}: ${text}`)

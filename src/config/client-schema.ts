@@ -34,7 +34,7 @@ export const clientSchema = z.strictObject({
   token_file: field.path.optional(),
   tls_cert_file: field.path.optional(),
   tls_key_file: field.path.optional(),
-  transport: field.choice(['quic', 'tls']).optional(),
+  transport: field.choice(['auto', 'quic', 'tls']).default(defaults.client.transport),
   proxies: z.record(field.proxyName, proxySchema).meta({ expected: 'proxies by name' }).default({}),
   reconnect: z
     .strictObject({

@@ -20,8 +20,8 @@ export interface ClientSettings {
   /** Exactly one of token and credentials is set; with checkOnly perhaps none. */
   readonly token: string | undefined
   readonly credentials: Credentials | undefined
-  /** Undefined: the best that this installation has. */
-  readonly transport: TransportName | undefined
+  /** auto: whichever of those that this installation has gets through first. */
+  readonly transport: TransportName | 'auto'
   readonly proxies: readonly ClientProxy[]
   readonly reconnect: { readonly firstMs: number; readonly longestMs: number }
   readonly log: LogSettings

@@ -13,6 +13,16 @@ import { type AllowedClient, type Directory, identityOf } from './policy.js'
 /** What a client shows: exactly one of the two. With `certificate` the link was dialled with credentials. */
 export type Credential = { readonly token: string } | { readonly certificate: true }
 
+/** As whom a client comes, and what it wants opened. */
+export interface Introduction {
+  readonly credential: Credential
+  /** 16 bytes, made once by an installation. */
+  readonly clientId: Uint8Array
+  /** 16 random bytes, the same on all links of one dial: the server admits one of them. */
+  readonly dialId: Uint8Array
+  readonly registers: readonly Register[]
+}
+
 export interface Greeted {
   readonly channel: ControlChannel
   readonly clientName: string
@@ -21,21 +31,16 @@ export interface Greeted {
 /**
  * The client's half. With a verified server, hello and all registrations leave together; without, they wait for the
  * server's own proof, and a credential that proves nothing of the server is not shown at all.
- * Errors: auth_failed, certificate_untrusted, limit_exceeded, draining, link_lost, protocol_violation.
+ * Errors: auth_failed, certificate_untrusted, limit_exceeded, dial_taken, draining, link_lost, protocol_violation.
  */
-export async function greet(
-  link: Link,
-  credential: Credential,
-  clientId: Uint8Array,
-  registers: readonly Register[],
-): Promise<Greeted> {
+export async function greet(link: Link, { credential, clientId, dialId, registers }: Introduction): Promise<Greeted> {
   const isToken = 'token' in credential
   if (!isToken && !link.peer.verified) {
     const message = 'a client certificate proves nothing of the server: give server_pin or ca_file'
     throw new PetrelError('certificate_untrusted', 'config', message)
   }
   const channel = new ControlChannel(await link.open(), 'dialer')
-  const ids = { clientId, dialId: randomBytes(16) }
+  const ids = { clientId, dialId }
   const token = isToken
     ? { id: tokenId(credential.token), proof: prove(link, credential.token, 'client', ids) }
     : undefined

@@ -23,6 +23,8 @@ export interface Claim {
 
 export class Registry<Session extends Holder> {
   readonly #sessions = new Map<string, Session>()
+  /** Dials of which a link was admitted: identity and dial id; bounded, the oldest go first. */
+  readonly #dials = new Set<string>()
   readonly #names = new Map<string, string>()
   readonly #ports = new Set<string>()
   /** identity and name -> the port it had last, so that a client that returns gets it again; bounded. */
@@ -37,8 +39,17 @@ export class Registry<Session extends Holder> {
     return this.#sessions.get(identity)
   }
 
+  /** Whether a link of this dial was admitted before. Also when that one is gone: a link that comes late must neither
+   *  take the place of the dial after nor open ports for nobody. */
+  isTaken({ identity, dialId }: Holder): boolean {
+    return this.#dials.has(`${identity} ${dialId}`)
+  }
+
   add(session: Session): void {
     this.#sessions.set(session.identity, session)
+    this.#dials.add(`${session.identity} ${session.dialId}`)
+    const oldest = this.#dials.values().next()
+    if (this.#dials.size > limits.race.remembered && !oldest.done) this.#dials.delete(oldest.value)
   }
 
   /** Only if it is still the holder: a successor is left alone. */

@@ -98,14 +98,22 @@ class RunningServer implements Server {
       await session.run(streams)
       this.#registry.remove(session)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      this.#aboutStrangers('warn', `link refused: ${reason}`, { remote: link.remote, transport: link.transport })
-      const code = isPetrelError(error, 'protocol_violation') ? LinkEnd.protocol : LinkEnd.refused
-      await link.close({ code, reason })
+      await this.#turnAway(link, error)
     } finally {
       leave()
     }
     await link.closed
+  }
+
+  /** A link that lost its race is worth no line: it was told that another one was admitted, or left by itself. */
+  async #turnAway(link: Link, error: unknown): Promise<void> {
+    const reason = error instanceof Error ? error.message : String(error)
+    const code = isPetrelError(error, 'protocol_violation') ? LinkEnd.protocol : LinkEnd.refused
+    await link.close({ code, reason })
+    const closed = await link.closed
+    const hasLeft = closed.by === 'peer' && closed.code === LinkEnd.normal
+    const level = hasLeft || isPetrelError(error, 'dial_taken') ? 'debug' : 'warn'
+    this.#aboutStrangers(level, `link refused: ${reason}`, { remote: link.remote, transport: link.transport })
   }
 
   async #authenticate(link: Link, streams: AsyncIterator<Stream>): Promise<Newcomer> {
@@ -116,10 +124,10 @@ class RunningServer implements Server {
   /** The same identity that returns takes its place at once; of the links of one race only the first is taken. */
   async #takePlace(session: Session): Promise<void> {
     if (this.#closing) throw new PetrelError('draining', 'us', 'this server is going down')
-    const older = this.#registry.session(session.identity)
-    if (older?.dialId === session.dialId) {
-      throw new PetrelError('superseded', 'peer', 'another link of this dial was taken')
+    if (this.#registry.isTaken(session)) {
+      throw new PetrelError('dial_taken', 'peer', 'another link of this dial was admitted')
     }
+    const older = this.#registry.session(session.identity)
     if (!older) this.#checkPlace(session)
     this.#registry.add(session)
     await older?.supersede()

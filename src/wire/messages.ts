@@ -99,5 +99,5 @@ export const refusalCodes: Partial<Record<ErrorCode, number>> = {
   config_invalid: 10,
   internal: 11,
   timeout: 12,
-  superseded: 13,
+  dial_taken: 13,
 }

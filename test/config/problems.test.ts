@@ -334,7 +334,7 @@ const clientCases: readonly Case[] = [
   {
     title: 'a transport that comes later',
     yaml: `${base}transport: kcp\n${ssh}`,
-    problems: ['f.yaml:3:12: transport: expected one of quic, tls, found "kcp"'],
+    problems: ['f.yaml:3:12: transport: expected one of auto, quic, tls, found "kcp"'],
   },
   {
     title: 'a proxy without type',

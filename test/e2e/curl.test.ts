@@ -1,7 +1,7 @@
 // curl of bodies whose end is told by a chunk and by the end of the connection; and of ones that are cut.
 
 import type { Socket } from 'node:net'
-import { overEach } from '../support/over.js'
+import { overEachAndAuto } from '../support/over.js'
 import { run } from '../support/programs.js'
 import { sha256 } from '../support/real/files.js'
 import { pattern } from '../support/stream-ends.js'
@@ -27,7 +27,7 @@ function answer(socket: Socket, path: string): void {
 }
 const crlf = Buffer.from('\r\n')
 
-overEach(
+overEachAndAuto(
   'curl has a chunked and a close-delimited body whole, and hears of each that is cut',
   async (t, over) => {
     const service = await tcpServer((socket) => {
@@ -42,7 +42,7 @@ overEach(
       socket.on('end', () => socket.end())
     })
     t.teardown(() => service.close())
-    const { ports } = await startTwoProcesses(t, over.name, [{ type: 'tcp', port: service.port }])
+    const { ports } = await startTwoProcesses(t, over, [{ type: 'tcp', port: service.port }])
     const url = `http://127.0.0.1:${ports[0]}`
     // Both chunked ones on one connection: the second needs the first one's end to be where it belongs.
     for (const paths of [['/chunked', '/chunked'], ['/closed'], ['/closed', '/chunked']]) {

@@ -1,7 +1,7 @@
 // dig asks a local DNS server through a udp proxy: every answer is the one to its own question.
 
 import { testFolder } from '../config/folder.js'
-import { overEach } from '../support/over.js'
+import { overEachAndAuto } from '../support/over.js'
 import { run } from '../support/programs.js'
 import { addressOf, startDns } from '../support/real/dns.js'
 import { startTwoProcesses } from '../support/two-processes.js'
@@ -10,11 +10,11 @@ const queries = 1_000
 /** dig processes beside each other: one would leave the tunnel idle between a question and the next. */
 const asking = 4
 
-overEach(
+overEachAndAuto(
   'dig has 1,000 answers through a udp proxy, none of them wrong',
   async (t, over) => {
     const dns = await startDns(t)
-    const { ports } = await startTwoProcesses(t, over.name, [{ type: 'udp', port: dns.port }])
+    const { ports } = await startTwoProcesses(t, over, [{ type: 'udp', port: dns.port }])
     const folder = testFolder(t)
     const started = performance.now()
     const dig = async (first: number): Promise<void> => {

@@ -1,9 +1,9 @@
 // iperf3 through the real binary, 64 MB each; 10 s each are in test/gates/programs.gate.ts.
 
-import { overEach } from '../support/over.js'
+import { overEachAndAuto } from '../support/over.js'
 import { iperf } from '../support/real/transfers.js'
 
-overEach('iperf3 up, down and 8 parallel', (t, over) => iperf(t, over, { bytes: 64_000_000 }), {
+overEachAndAuto('iperf3 up, down and 8 parallel', (t, over) => iperf(t, over, { bytes: 64_000_000 }), {
   programs: ['iperf3'],
   serial: true,
 })

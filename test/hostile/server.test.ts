@@ -84,6 +84,11 @@ const early: readonly Row[] = [
     stops: true,
   },
   {
+    title: 'says that another link of the dial is there',
+    act: (peer) => say(peer, { type: 'refused', name: '', code: 'dial_taken', text: 'not so' }),
+    code: 'dial_taken',
+  },
+  {
     title: 'refuses with a code that nobody knows',
     act: (peer) => peer.write(data(1, Buffer.from('0006 83 ffff 00 0000'.replaceAll(' ', ''), 'hex'))),
     code: 'internal',

@@ -47,13 +47,13 @@ export async function serverOptions(
 
 export function clientOptions(
   server: Address,
-  transport: Transport,
+  transport: Transport | readonly Transport[],
   pin: Uint8Array,
   more: Partial<ClientOptions> = {},
 ): ClientOptions {
   return {
     server,
-    transport,
+    transports: 'name' in transport ? [transport] : transport,
     trust: { kind: 'pin', pin },
     token,
     installId: randomBytes(16),

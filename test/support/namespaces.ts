@@ -1,6 +1,7 @@
 // Two network namespaces joined by a cable: two machines with addresses and ports of their own. Linux, as root.
 
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import type { ExecutionContext } from 'ava'
 import { programPath } from './over.js'
 
@@ -42,6 +43,35 @@ export function twoMachines(t: ExecutionContext): readonly [Machine, Machine] {
   }
   ip('-n', a, 'link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'cable', 'netns', b)
   return [plugIn(a, '10.77.0.1'), plugIn(b, '10.77.0.2')]
+}
+
+/** Why nothing can be blocked there; '' when it can. */
+export function whyNoFirewall(): string {
+  const without = whyNoNamespaces()
+  if (without !== '') return without
+  if (nftPath === undefined) return 'nft is not installed'
+  const name = `ptl-nft-${process.pid}`
+  try {
+    ip('netns', 'add', name)
+    nft([programPath('ip') ?? 'ip', 'netns', 'exec', name], [])
+    return ''
+  } catch {
+    return 'nft does not work here'
+  } finally {
+    ip('netns', 'del', name)
+  }
+}
+
+/** From now on what arrives at this machine passes these rules of nft(8), statements of a chain at the input hook. */
+export const block = ({ inside }: Machine, rules: readonly string[]): void => nft(inside, rules)
+
+/** Not from PATH: `npm test` puts a package's program of the same name there. */
+const nftPath = ['/usr/sbin/nft', '/sbin/nft', '/usr/local/sbin/nft'].find((file) => existsSync(file))
+
+function nft([enter = '', ...inside]: readonly string[], rules: readonly string[]): void {
+  const chain = ['type filter hook input priority 0', ...rules].join('\n')
+  const input = `table inet petrel {\nchain input {\n${chain}\n}\n}\n`
+  execFileSync(enter, [...inside, nftPath ?? 'nft', '-f', '-'], { input, stdio: 'pipe' })
 }
 
 function plugIn(name: string, address: string): Machine {

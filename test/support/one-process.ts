@@ -3,19 +3,22 @@
 import type { ExecutionContext } from 'ava'
 import type { Relay } from '../../src/cli/demo/relay.js'
 import { startTcpRelay } from '../../src/cli/demo/tcp-relay.js'
+import { startTwinRelay } from '../../src/cli/demo/twin-relay.js'
 import { startUdpRelay } from '../../src/cli/demo/udp-relay.js'
 import type { Client, ClientOptions, ClientProxy } from '../../src/client/options.js'
 import type { Server } from '../../src/server/options.js'
-import type { Address, Transport, TransportName } from '../../src/transport/transport.js'
+import type { Address, Transport } from '../../src/transport/transport.js'
 import { clientOptions, serverOptions, startServer, watchClient } from './ends.js'
+import type { LinkName } from './over.js'
 
 /** A bad link in front of a listener, of the kind that the transport runs on. */
 export function startRelay(
-  transport: TransportName,
+  transport: LinkName,
   target: Address,
   rttMs: number,
   { lossPercent = 0, seed = 1 }: Loss = {},
 ): Promise<Relay> {
+  if (transport === 'auto') return startTwinRelay({ target, rttMs, lossPercent, seed })
   return transport === 'tls' ? startTcpRelay({ target, rttMs }) : startUdpRelay({ target, rttMs, lossPercent, seed })
 }
 

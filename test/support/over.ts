@@ -47,6 +47,19 @@ export function overEach(title: string, body: (t: ExecutionContext, over: Transp
   }
 }
 
+/** What a client may be told to use: a transport, or all of them in a race. */
+export type LinkName = TransportName | 'auto'
+
+/** As overEach, and once over `auto`, for what runs the real binary. */
+export function overEachAndAuto(
+  title: string,
+  body: (t: ExecutionContext, over: LinkName) => Promise<void>,
+  needs?: Needs,
+) {
+  overEach(title, (t, { name }) => body(t, name), needs)
+  declare(`auto: ${title}`, (t) => body(t, 'auto'), needs)
+}
+
 /** The same without a transport. */
 export function declare(title: string, body: (t: ExecutionContext) => Promise<void>, needs: Needs = {}): void {
   const absent = (needs.programs ?? []).filter((program) => programPath(program) === undefined)

@@ -1,6 +1,7 @@
 // A peer that speaks TLS and then whatever a test likes: yamux frames by hand, whole or wrong. A slow, plain twin of
 // src/transport/yamux for the other end of an attack; it trusts nobody and keeps no rules.
 
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type net from 'node:net'
 import tls from 'node:tls'
@@ -75,7 +76,7 @@ export class RawPeer {
   }
 
   /** The bytes of a right hello for this very connection, magic included; role: whose proof it bears. */
-  hello(token: string, dialId = Buffer.alloc(16, 2), role: 'client' | 'server' = 'client'): Buffer {
+  hello(token: string, dialId: Uint8Array = randomBytes(16), role: 'client' | 'server' = 'client'): Buffer {
     const ids = { clientId: Buffer.alloc(16, 1), dialId }
     const link = {
       exportKey: (label: string, context: Uint8Array, bytes: number) =>

@@ -3,11 +3,12 @@
 import type { ExecutionContext } from 'ava'
 import type { Relay } from '../../src/cli/demo/relay.js'
 import { parseAddress } from '../../src/transport/address.js'
-import type { Address, TransportName } from '../../src/transport/transport.js'
+import type { Address } from '../../src/transport/transport.js'
 import { type Running, startPetrel } from '../cli/petrel.js'
 import { testFolder } from '../config/folder.js'
 import { token } from './ends.js'
 import { startRelay } from './one-process.js'
+import type { LinkName } from './over.js'
 
 export interface TwoProcesses {
   readonly server: Running
@@ -32,7 +33,7 @@ interface Serving {
 /** Up when it resolves; both are killed when the test ends. rttMs: over a relay with this round trip. */
 export async function startTwoProcesses(
   t: ExecutionContext,
-  over: TransportName,
+  over: LinkName,
   proxies: readonly Proxied[],
   { rttMs }: { readonly rttMs?: number } = {},
 ): Promise<TwoProcesses> {
@@ -60,7 +61,7 @@ port_range_start: 20000
 port_range_end: 30000
 `
 
-const clientYaml = (port: number, over: TransportName, proxies: readonly Proxied[]) => `server: 127.0.0.1:${port}
+const clientYaml = (port: number, over: LinkName, proxies: readonly Proxied[]) => `server: 127.0.0.1:${port}
 token_file: ./token
 transport: ${over}
 proxies:

@@ -1,5 +1,6 @@
 // The control protocol against peers that are late, wrong, gone or hostile: raw links on one side, petrel on the other.
 
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import net from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -17,6 +18,7 @@ import { clientOptions, serverOptions, startServer, tcpProxy, token, watchClient
 const memory = transportByName('memory')
 const tls = transportByName('tls')
 const anyId = Buffer.alloc(16, 7)
+const introduction = () => ({ credential: { token }, clientId: anyId, dialId: randomBytes(16), registers: [] })
 
 async function dialRaw(server: { address: { host: string; port: number } }, transport = memory): Promise<Link> {
   return transport.dial(server.address, { trust: { kind: 'unverified' } })
@@ -75,9 +77,9 @@ test('a proof that was heard on another link opens nothing', async (t) => {
     get: (link, key) =>
       key === 'exportKey' ? honest.exportKey.bind(honest) : bound(link, Reflect.get(link, key) as unknown),
   })
-  const error = await t.throwsAsync(greet(replayed, { token }, anyId, []))
+  const error = await t.throwsAsync(greet(replayed, introduction()))
   t.true(isPetrelError(error, 'auth_failed'))
-  await t.notThrowsAsync(greet(honest, { token }, anyId, []))
+  await t.notThrowsAsync(greet(honest, introduction()))
   await honest.close()
   await server.close()
 })
@@ -113,7 +115,7 @@ test('a hello that is none ends the link as a violation', async (t) => {
 test('what a client may not say, and streams that it may not open, are answered as PROTOCOL.md says', async (t) => {
   const server = await startServer(await serverOptions([memory]))
   const link = await dialRaw(server)
-  const { channel } = await greet(link, { token }, anyId, [])
+  const { channel } = await greet(link, introduction())
   const stream = await link.open()
   stream.write('hello')
   const [error] = await once(stream, 'error')
@@ -128,7 +130,7 @@ test('more registrations in a minute than allowed end the session; more proxies 
   const few = { ...options.limits, proxiesPerClient: 2, registrationsPerMinute: 4 }
   const server = await startServer({ ...options, limits: few })
   const link = await dialRaw(server)
-  const { channel } = await greet(link, { token }, anyId, [])
+  const { channel } = await greet(link, introduction())
   const answers: string[] = []
   for (let n = 0; n < 4; n++) {
     const options = { bindAddress: '127.0.0.1' }

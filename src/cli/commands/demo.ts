@@ -5,7 +5,7 @@ import type { Log } from '../../base/log.js'
 import { logSchema } from '../../config/log-schema.js'
 import { formatAddress } from '../../transport/address.js'
 import { type CheckResult, checkLink } from '../demo/check.js'
-import { type Stage, setStage } from '../demo/stage.js'
+import { type DemoLink, type LinkName, type Stage, setStage } from '../demo/stage.js'
 import { linkStatus, statusLine } from '../demo/status.js'
 import { exitCodes } from '../exit.js'
 import { type LogFlags, logValues, withLogFlags } from '../flags.js'
@@ -17,7 +17,7 @@ interface DemoFlags extends LogFlags {
   readonly rtt: number
   readonly loss: number
   readonly seed: number
-  readonly transport: 'all' | 'tls' | 'quic'
+  readonly transport: 'all' | LinkName
   readonly check?: boolean
 }
 
@@ -31,8 +31,8 @@ const between = (least: number, most: number) => (text: string) => {
 }
 
 const transportChoice = (text: string) => {
-  if (['all', 'tls', 'quic'].includes(text)) return text
-  throw new InvalidArgumentError('expected all, tls or quic.')
+  if (['all', 'auto', 'quic', 'tls'].includes(text)) return text
+  throw new InvalidArgumentError('expected all, auto, quic or tls.')
 }
 
 export function addDemoCommand(program: Command): void {
@@ -40,12 +40,12 @@ export function addDemoCommand(program: Command): void {
     .command('demo')
     .summary('see it work on this machine')
     .description(
-      'Runs a server, a client, a web site, a TCP echo and a UDP echo here. Each link goes through a relay that delays\nand drops packets; over tls it only delays, since a relay cannot lose bytes of a TCP connection.',
+      'Runs a server, a client, a web site, a TCP echo and a UDP echo here. Each link goes through a relay that delays\nand drops packets; over tls it only delays, since a relay cannot lose bytes of a TCP connection. The last link is\nof the client that takes whichever transport gets through first (auto).',
     )
     .option('--rtt <ms>', 'round trip time that the relay adds', between(0, 5_000), 80)
     .option('--loss <percent>', 'packets lost in each direction', between(0, 50), 3)
     .option('--seed <number>', 'of the losses', between(0, 2 ** 31), 1)
-    .option('--transport <name>', 'all, tls or quic', transportChoice, 'all')
+    .option('--transport <name>', 'all, auto, quic or tls', transportChoice, 'all')
     .option('--check', 'fetch through every link, print a line for each, and end with 0 or 1')
   withLogFlags(command)
     .addHelpText(
@@ -60,9 +60,12 @@ Examples:
 
 async function demo(flags: DemoFlags): Promise<void> {
   const { log, stoppable } = await quietLog(flags)
-  const { transports, missing } = chosenTransports(flags.transport === 'all' ? undefined : [flags.transport])
+  const { transport } = flags
+  const isOne = transport !== 'all' && transport !== 'auto'
+  const { transports, missing } = chosenTransports(isOne ? [transport] : undefined)
   const stage = await setStage({
     transports,
+    links: transport === 'all' ? [...transports.map(({ name }) => name), 'auto'] : [transport],
     rttMs: flags.rtt,
     lossPercent: flags.loss,
     seed: flags.seed,
@@ -88,20 +91,26 @@ async function quietLog(flags: LogFlags): Promise<{ log: Log; stoppable: Log }> 
 function scene({ links, server }: Stage, { rtt, loss }: DemoFlags, missing: string | undefined): string {
   const lines = [`petrel demo: a server on ${formatAddress(server)}, and for each transport a link and a client`]
   if (missing !== undefined) lines.push(missing)
-  for (const { transport, web, tcp, udp } of links) {
-    const link = transport === 'tls' ? 'delay only: TCP hides its packets from a relay' : `${loss} % loss each way`
+  for (const link of links) {
+    const { transport, web, tcp, udp } = link
     lines.push(
       '',
-      `over ${transport}, ${rtt} ms round trip, ${link}`,
+      `over ${transport}, ${rtt} ms round trip, ${losses(link, loss)}`,
       `  web site  http://${formatAddress(web)}`,
       `  TCP echo  ${formatAddress(tcp)}`,
       `  UDP echo  ${formatAddress(udp)}`,
     )
   }
   if (links.length > 1 && loss > 0) {
-    lines.push('', 'tls loses nothing here and quic does, so their times do not compare.')
+    lines.push('', 'TCP loses nothing here and UDP does, so their times do not compare.')
   }
   return lines.join('\n')
+}
+
+function losses({ transport, over }: DemoLink, loss: number): string {
+  if (transport === 'tls') return 'delay only: TCP hides its packets from a relay'
+  const each = `${loss} % loss each way`
+  return transport === 'auto' ? `${each} on UDP: ${over} came first` : each
 }
 
 const sceneRecord = ({ links, server }: Stage, { rtt, loss }: DemoFlags, missing: string | undefined): string =>
@@ -109,8 +118,9 @@ const sceneRecord = ({ links, server }: Stage, { rtt, loss }: DemoFlags, missing
     event: 'demo',
     server: formatAddress(server),
     missing,
-    links: links.map(({ transport, web, tcp, udp }) => ({
+    links: links.map(({ transport, over, web, tcp, udp }) => ({
       transport,
+      over,
       rttMs: rtt,
       lossPercent: transport === 'tls' ? 0 : loss,
       web: `http://${formatAddress(web)}`,

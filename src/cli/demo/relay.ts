@@ -11,6 +11,8 @@ export interface TcpRelayOptions {
   readonly target: Address
   /** Added to a round trip, ms; half of it in each direction. */
   readonly rttMs: number
+  /** Of the relay itself; default: a free one. */
+  readonly port?: number
   /** Bytes on their way in one direction of one connection before the sender is paused; default relayQueueBytes. */
   readonly queueBytes?: number
 }
@@ -31,7 +33,7 @@ export interface RelayCounters {
 }
 
 export interface Relay {
-  /** Where to send instead of to the target: 127.0.0.1 and a free port. */
+  /** Where to send instead of to the target: 127.0.0.1 and the relay's port. */
   readonly address: Address
   readonly counters: RelayCounters
   /** Changes the link from now on; lossPercent 100 is a link that has gone dead (tcp: ignored). */

@@ -8,15 +8,22 @@ import { makeToken } from '../../base/token.js'
 import { startClient } from '../../client/client.js'
 import type { Client, ClientProxy, ServedProxy } from '../../client/options.js'
 import { startServer } from '../../server/server.js'
-import type { Address, Transport } from '../../transport/transport.js'
+import type { Address, Transport, TransportName } from '../../transport/transport.js'
 import { makeCredentials } from '../certificate.js'
-import type { Relay } from './relay.js'
+import type { Relay, UdpRelayOptions } from './relay.js'
 import { type DemoServices, startServices } from './services.js'
 import { startTcpRelay } from './tcp-relay.js'
+import { startTwinRelay } from './twin-relay.js'
 import { startUdpRelay } from './udp-relay.js'
 
+/** A transport, or all of them in a race. */
+export type LinkName = TransportName | 'auto'
+
 export interface StageOptions {
+  /** The server's, best first. */
   readonly transports: readonly Transport[]
+  /** One client for each. */
+  readonly links: readonly LinkName[]
   readonly rttMs: number
   readonly lossPercent: number
   readonly seed: number
@@ -24,7 +31,9 @@ export interface StageOptions {
 }
 
 export interface DemoLink {
-  readonly transport: string
+  readonly transport: LinkName
+  /** What carried it first: of `auto` the one that won. */
+  readonly over: string
   readonly client: Client
   readonly relay: Relay
   /** Public addresses. */
@@ -70,27 +79,23 @@ export async function setStage(options: StageOptions): Promise<Stage> {
         log: options.log,
       }),
     )
-    const links = options.transports.map(async (transport): Promise<DemoLink> => {
-      const bad = { target: { host, port: server.address.port }, rttMs: options.rttMs }
-      const relay = keep(
-        transport.name === 'tls'
-          ? await startTcpRelay(bad)
-          : await startUdpRelay({ ...bad, lossPercent: options.lossPercent, seed: options.seed }),
-      )
+    const links = options.links.map(async (transport): Promise<DemoLink> => {
+      const relay = keep(await startRelay(transport, { ...options, target: { host, port: server.address.port } }))
+      const isAuto = transport === 'auto'
       let client: Client | undefined
-      const served = await new Promise<readonly ServedProxy[]>((resolve, reject) => {
+      const { served, over } = await new Promise<Serving>((resolve, reject) => {
         client = keep(
           startClient({
             server: relay.address,
-            transport,
+            transports: options.transports.filter(({ name }) => isAuto || name === transport),
             trust: { kind: 'pin', pin: pemPin(credentials.certificate) },
             token,
             installId: randomBytes(16),
-            proxies: proxies(services, transport.name),
+            proxies: proxies(services, transport),
             reconnect: defaults.client.reconnect,
             log: options.log,
             onState(state) {
-              if (state.state === 'serving') resolve(state.proxies)
+              if (state.state === 'serving') resolve({ served: state.proxies, over: state.transport })
               if (state.state === 'ended' && state.error !== undefined) reject(state.error)
             },
           }),
@@ -99,13 +104,24 @@ export async function setStage(options: StageOptions): Promise<Stage> {
       const [web, tcp, udp] = served.map(openAddress)
       if (client === undefined || web === undefined || tcp === undefined || udp === undefined)
         throw new Error('a proxy is missing')
-      return { transport: transport.name, client, relay, web, tcp, udp }
+      return { transport, over, client, relay, web, tcp, udp }
     })
     return { server: server.address, links: await all(links), close }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+interface Serving {
+  readonly served: readonly ServedProxy[]
+  readonly over: string
+}
+
+/** A bad link of the kind that the transport runs on; for `auto` of both kinds. */
+function startRelay(transport: LinkName, bad: UdpRelayOptions): Promise<Relay> {
+  if (transport === 'auto') return startTwinRelay(bad)
+  return transport === 'tls' ? startTcpRelay(bad) : startUdpRelay(bad)
 }
 
 /** As Promise.all, but waits for every one before it throws, so that nothing starts after the clean-up. */

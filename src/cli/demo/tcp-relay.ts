@@ -10,7 +10,7 @@ import { type Relay, relayQueueBytes, type TcpRelayOptions } from './relay.js'
 const fin = Symbol('fin')
 type Piece = Buffer | typeof fin
 
-/** Relays between a free port of 127.0.0.1 and the target. Errors: those of the system's sockets. */
+/** Relays between a port of 127.0.0.1 and the target. Errors: those of the system's sockets. */
 export async function startTcpRelay(options: TcpRelayOptions): Promise<Relay> {
   const counters = { forwarded: 0, lost: 0, overflowed: 0 }
   const sockets = new Set<Socket>()
@@ -27,7 +27,7 @@ export async function startTcpRelay(options: TcpRelayOptions): Promise<Relay> {
     carry(near, far)
     carry(far, near)
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(options.port ?? 0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address() as { port: number }
 

@@ -19,7 +19,7 @@ interface Packet {
   readonly to: Address | undefined
 }
 
-/** Relays between a free port of 127.0.0.1 and the target. Errors: those of the system's sockets. */
+/** Relays between a port of 127.0.0.1 and the target. Errors: those of the system's sockets. */
 export async function startUdpRelay(options: UdpRelayOptions): Promise<Relay> {
   const random = seededRandom(options.seed ?? 1)
   const counters = { forwarded: 0, lost: 0, overflowed: 0 }
@@ -34,7 +34,7 @@ export async function startUdpRelay(options: UdpRelayOptions): Promise<Relay> {
     const socket = sources.get(`${from.address}:${from.port}`) ?? addSource({ host: from.address, port: from.port })
     take(lines[0], { payload, socket, to: undefined })
   })
-  face.bind(0, '127.0.0.1')
+  face.bind(options.port ?? 0, '127.0.0.1')
   await once(face, 'listening')
   face.on('error', () => counters.overflowed++)
   widen(face)

@@ -2,15 +2,19 @@ import test from 'ava'
 import { testFolder } from '../../config/folder.js'
 import { runPetrel, startPetrel } from '../petrel.js'
 
-test.serial('demo --check carries everything over every transport, and says so line by line', async (t) => {
-  const run = await runPetrel(t, ['demo', '--check', '--rtt', '20'], { home: testFolder(t).path })
-  t.is(run.code, 0, run.stdout + run.stderr)
-  const transports = [...run.stdout.matchAll(/^over (\w+),/gm)].map(([, name]) => name)
-  t.true(transports.includes('tls'))
-  for (const name of transports) t.is(run.stdout.match(new RegExp(`^ok +${name} +(tcp|udp): `, 'gm'))?.length, 4)
-  t.regex(run.stdout, /delay only/)
-  t.regex(run.stdout, /\nall came through\n$/)
-})
+test.serial(
+  'demo --check carries everything over every transport and over auto, and says so line by line',
+  async (t) => {
+    const run = await runPetrel(t, ['demo', '--check', '--rtt', '20'], { home: testFolder(t).path })
+    t.is(run.code, 0, run.stdout + run.stderr)
+    const transports = [...run.stdout.matchAll(/^over (\w+),/gm)].map(([, name]) => name)
+    t.true(transports.includes('tls') && transports.includes('auto'))
+    t.regex(run.stdout, /^over auto, .*: (quic|tls) came first$/m)
+    for (const name of transports) t.is(run.stdout.match(new RegExp(`^ok +${name} +(tcp|udp): `, 'gm'))?.length, 4)
+    t.regex(run.stdout, /delay only/)
+    t.regex(run.stdout, /\nall came through\n$/)
+  },
+)
 
 test.serial('demo --check without the addon checks tls and says what is missing', async (t) => {
   const start = { home: testFolder(t).path, env: { PETREL_NATIVE: 'off' } }

@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import test from 'ava'
 import { seededRandom } from '../../../src/cli/demo/random.js'
 import { startTcpRelay } from '../../../src/cli/demo/tcp-relay.js'
+import { startTwinRelay } from '../../../src/cli/demo/twin-relay.js'
 import { startUdpRelay } from '../../../src/cli/demo/udp-relay.js'
 
 async function udpEcho() {
@@ -140,6 +141,30 @@ test('a reset on one side of the tcp relay is an error on the other', async (t) 
   const [error] = (await once(visitor, 'error')) as [NodeJS.ErrnoException]
   t.is(error.code, 'ECONNRESET')
   await relay.close()
+  server.close()
+})
+
+test('a twin relay has TCP and UDP on one port number, and ends both', async (t) => {
+  const { server, target } = await tcpServer((socket) => socket.on('error', () => {}).end('over TCP'))
+  const socket = createSocket('udp4')
+  socket.on('message', (_, from) => socket.send('over UDP', from.port, from.address))
+  socket.bind(target.port, '127.0.0.1')
+  await once(socket, 'listening')
+  const relay = await startTwinRelay({ target, rttMs: 0, lossPercent: 0 })
+  const visitor = createSocket('udp4')
+  visitor.send('?', relay.address.port, relay.address.host)
+  const [payload] = (await once(visitor, 'message')) as [Buffer]
+  t.is(`${payload}`, 'over UDP')
+  const caller = connect(relay.address)
+  const [answer] = (await once(caller, 'data')) as [Buffer]
+  t.is(`${answer}`, 'over TCP')
+  await once(caller, 'close')
+  t.true(relay.counters.forwarded >= 3)
+  await relay.close()
+  const [error] = (await once(connect(relay.address), 'error')) as [NodeJS.ErrnoException]
+  t.is(error.code, 'ECONNREFUSED')
+  visitor.close()
+  socket.close()
   server.close()
 })
 

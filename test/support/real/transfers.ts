@@ -3,7 +3,7 @@
 
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import type { Transport } from '../../../src/transport/transport.js'
+import type { LinkName } from '../over.js'
 import { daemon, freePort, run } from '../programs.js'
 import { startTwoProcesses } from '../two-processes.js'
 import { randomFile, sumOf } from './files.js'
@@ -12,9 +12,9 @@ import { scp, ssh, startSshd } from './ssh.js'
 const megabytes = (bytes: number) => bytes / 1_000_000
 
 /** ssh runs a command; scp brings a file there and another one back, whole. */
-export async function sshAndScp(t: ExecutionContext, over: Transport, bytes: number): Promise<void> {
+export async function sshAndScp(t: ExecutionContext, over: LinkName, bytes: number): Promise<void> {
   const sshd = await startSshd(t)
-  const { ports } = await startTwoProcesses(t, over.name, [{ type: 'tcp', port: sshd.port }])
+  const { ports } = await startTwoProcesses(t, over, [{ type: 'tcp', port: sshd.port }])
   const port = ports[0]!
   const said = await ssh(t, sshd, { port }, 'cat; echo "$SSH_CONNECTION"; exit 7', 'typed in\n')
   t.is(said.code, 7, said.stderr)
@@ -38,9 +38,9 @@ export async function sshAndScp(t: ExecutionContext, over: Transport, bytes: num
 export type Length = { readonly bytes: number } | { readonly seconds: number }
 
 /** iperf3 up, down and in parallel, each of that length. */
-export async function iperf(t: ExecutionContext, over: Transport, length: Length): Promise<void> {
+export async function iperf(t: ExecutionContext, over: LinkName, length: Length): Promise<void> {
   const servicePort = await freePort()
-  const { ports } = await startTwoProcesses(t, over.name, [{ type: 'tcp', port: servicePort }])
+  const { ports } = await startTwoProcesses(t, over, [{ type: 'tcp', port: servicePort }])
   const figures: string[] = []
   for (const [name, flags] of [
     ['up', []],
