@@ -95,7 +95,7 @@ function pair(
   }
 }
 
-function petrel(transport: 'tls' | 'quic'): System {
+function petrel(transport: 'tls' | 'quic' | 'kcp'): System {
   const main = sibling('../../src/cli/main.js')
   const token = makeToken()
   const node = (side: string) => [process.execPath, ...execArgv(`petrel-${transport}-${side}`), main, side]
@@ -107,10 +107,9 @@ function petrel(transport: 'tls' | 'quic'): System {
     }),
     commands: () => ['server', 'client'].map((side) => [...node(side), '--config', `FOLDER/${side}.yaml`]),
   })
-  const note = transport === 'tls' ? 'TLS 1.3 and yamux, one TCP connection' : 'QUIC, one link'
-  const missing =
-    transport === 'quic' && env.PETREL_NATIVE === 'off' ? { missing: 'the native addon is not there' } : {}
-  return { name: `petrel ${transport}`, note, ...missing, start }
+  const notes = { tls: 'TLS 1.3 and yamux, one TCP connection', quic: 'QUIC, one link', kcp: 'sealed KCP, one link' }
+  const missing = transport !== 'tls' && env.PETREL_NATIVE === 'off' ? { missing: 'the native addon is not there' } : {}
+  return { name: `petrel ${transport}`, note: notes[transport], ...missing, start }
 }
 
 function rathole(): System {
@@ -158,6 +157,7 @@ export function systems(): readonly System[] {
     relay('tls', 'two Node processes, a TLS 1.3 connection a visitor'),
     petrel('tls'),
     petrel('quic'),
+    petrel('kcp'),
     rathole(),
     frp(),
   ]

@@ -46,7 +46,9 @@ export async function serve(settings: ClientSettings, id: Uint8Array, around: Su
   const opened = await openLog(settings.log)
   const { log } = opened
   for (const warning of settings.warnings) log.warn(warning)
-  const { transports, missing } = chosenTransports(settings.transport === 'auto' ? undefined : [settings.transport])
+  const { transports, missing } = chosenTransports(settings.transport === 'auto' ? undefined : [settings.transport], {
+    kcp: settings.kcpPort,
+  })
   if (missing !== undefined) log.warn(`${missing.message}; using ${transports.map(({ name }) => name).join(', ')}`)
   const client = startClient({
     server: settings.server,

@@ -1,7 +1,7 @@
-// Which transports this installation has: quic needs the native addon, tls works everywhere.
+// Which transports this installation has: quic and kcp need the native addon, tls works everywhere.
 
 import type { PetrelError } from '../base/errors.js'
-import { transportByName } from '../transport/index.js'
+import { onPort, transportByName } from '../transport/index.js'
 import { loadAddon, missingAddon } from '../transport/native/binding.js'
 import type { Transport, TransportName } from '../transport/transport.js'
 
@@ -12,16 +12,22 @@ export interface Installed {
   readonly missing: PetrelError | undefined
 }
 
+/** Ports that a transport has for itself; the others share one number. */
+export type Ports = { readonly [Name in TransportName]?: number | undefined }
+
 /** Throws native_missing only where PETREL_NATIVE=require asks for it. */
-export function installedTransports(): Installed {
+export function installedTransports(ports: Ports = {}): Installed {
   const missing = missingAddon()
-  const names: TransportName[] = missing === undefined ? ['quic', 'tls'] : ['tls']
-  return { transports: names.map(transportByName), missing }
+  const names: TransportName[] = missing === undefined ? ['quic', 'kcp', 'tls'] : ['tls']
+  return { transports: made(names, ports), missing }
 }
 
 /** Those that were asked for, or all that are there. Throws native_missing when one was asked for and is not there. */
-export function chosenTransports(names: readonly TransportName[] | undefined): Installed {
-  if (names === undefined) return installedTransports()
-  if (names.includes('quic')) loadAddon()
-  return { transports: names.map(transportByName), missing: undefined }
+export function chosenTransports(names: readonly TransportName[] | undefined, ports: Ports = {}): Installed {
+  if (names === undefined) return installedTransports(ports)
+  if (names.includes('quic') || names.includes('kcp')) loadAddon()
+  return { transports: made(names, ports), missing: undefined }
 }
+
+const made = (names: readonly TransportName[], ports: Ports): readonly Transport[] =>
+  names.map((name) => onPort(transportByName(name), ports[name]))

@@ -34,7 +34,8 @@ export const clientSchema = z.strictObject({
   token_file: field.path.optional(),
   tls_cert_file: field.path.optional(),
   tls_key_file: field.path.optional(),
-  transport: field.choice(['auto', 'quic', 'tls']).default(defaults.client.transport),
+  transport: field.choice(['auto', 'quic', 'kcp', 'tls']).default(defaults.client.transport),
+  kcp_port: field.port.optional(),
   proxies: z.record(field.proxyName, proxySchema).meta({ expected: 'proxies by name' }).default({}),
   reconnect: z
     .strictObject({

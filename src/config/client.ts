@@ -22,6 +22,8 @@ export interface ClientSettings {
   readonly credentials: Credentials | undefined
   /** auto: whichever of those that this installation has gets through first. */
   readonly transport: TransportName | 'auto'
+  /** Where the server has kcp on a port of its own. */
+  readonly kcpPort: number | undefined
   readonly proxies: readonly ClientProxy[]
   readonly reconnect: { readonly firstMs: number; readonly longestMs: number }
   readonly log: LogSettings
@@ -89,6 +91,7 @@ export function loadClient(given: ClientGiven): ClientSettings {
     token,
     credentials,
     transport: keys.transport,
+    kcpPort: keys.kcp_port,
     proxies,
     reconnect: { firstMs: keys.reconnect.first, longestMs: keys.reconnect.longest },
     log: keys.log,

@@ -36,11 +36,12 @@ const limitsSchema = z.strictObject({
 export const serverSchema = z.strictObject({
   bind_addr: field.ipAddress.prefault(defaults.server.bindAddress),
   bind_port: field.listenPort.default(defaults.port),
+  kcp_port: field.port.optional(),
   public_host: field.hostName.optional(),
   transports: z
-    .array(field.choice(['quic', 'tls']))
+    .array(field.choice(['quic', 'kcp', 'tls']))
     .min(1)
-    .meta({ expected: 'a list out of quic, tls' })
+    .meta({ expected: 'a list out of quic, kcp, tls' })
     .optional(),
   auth_token: field.token.optional(),
   auth_token_file: field.path.optional(),

@@ -16,6 +16,8 @@ export interface ServerSettings {
   readonly publicHost: string | undefined
   /** Undefined: every one that this installation has. */
   readonly transports: readonly TransportName[] | undefined
+  /** KCP's own; undefined: it shares the port of the others. */
+  readonly kcpPort: number | undefined
   /** Undefined: made on first start and kept in the state folder. */
   readonly credentials: Credentials | undefined
   /** Empty: a token is made on first start and kept in the state folder. */
@@ -49,6 +51,7 @@ export function loadServer(given: Given): ServerSettings {
     bind: { host: keys.bind_addr, port: keys.bind_port },
     publicHost: keys.public_host,
     transports: keys.transports,
+    kcpPort: keys.kcp_port,
     credentials,
     clients,
     ports: { start: keys.port_range_start, end: keys.port_range_end },

@@ -21,3 +21,13 @@ export function transportByName(name: TransportName): Transport {
   const known = Object.keys(makers).join(', ')
   throw new PetrelError('unsupported', 'config', `transport "${name}" is not part of this build: use one of ${known}`)
 }
+
+/** The same transport on a port of its own, wherever it is told to dial or listen. undefined: as it is. */
+export function onPort(transport: Transport, port: number | undefined): Transport {
+  if (port === undefined) return transport
+  return {
+    name: transport.name,
+    dial: ({ host }, options) => transport.dial({ host, port }, options),
+    listen: ({ host }, options) => transport.listen({ host, port }, options),
+  }
+}

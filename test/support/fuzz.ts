@@ -7,7 +7,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { seededRandom } from '../../src/cli/demo/random.js'
 import { transportByName } from '../../src/transport/index.js'
-import type { Address } from '../../src/transport/transport.js'
+import type { Address, TransportName } from '../../src/transport/transport.js'
 import { token } from './ends.js'
 import { data, Flag, frame, RawPeer } from './raw-peer.js'
 
@@ -16,7 +16,7 @@ type Random = () => number
 /** What real peers send first, to be changed. */
 export interface Samples {
   readonly clientHello: Buffer
-  readonly quicPackets: readonly Buffer[]
+  readonly udpPackets: readonly Buffer[]
 }
 
 export interface FuzzReport {
@@ -48,7 +48,7 @@ export function mutated(random: Random, original: Uint8Array): Buffer {
 }
 
 /** The first flight of a real TLS client and of a real QUIC client, taken down by listeners that never answer. */
-export async function takeSamples(hasQuic: boolean): Promise<Samples> {
+export async function takeSamples(over: TransportName): Promise<Samples> {
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const caller = tls.connect({
@@ -62,10 +62,10 @@ export async function takeSamples(hasQuic: boolean): Promise<Samples> {
   caller.destroy()
   socket.destroy()
   server.close()
-  return { clientHello, quicPackets: hasQuic ? await quicFlight() : [] }
+  return { clientHello, udpPackets: over === 'tls' ? [] : await firstFlight(over) }
 }
 
-async function quicFlight(): Promise<Buffer[]> {
+async function firstFlight(over: TransportName): Promise<Buffer[]> {
   const ear = createSocket('udp4')
   ear.bind(0, '127.0.0.1')
   await once(ear, 'listening')
@@ -77,7 +77,7 @@ async function quicFlight(): Promise<Buffer[]> {
   })
   const { signal } = stop
   const trust = { kind: 'unverified' } as const
-  await transportByName('quic')
+  await transportByName(over)
     .dial({ host: '127.0.0.1', port: ear.address().port }, { trust, signal })
     .catch(() => {})
   ear.close()
@@ -153,16 +153,25 @@ const attacks: Readonly<Record<string, Attack>> = {
   }),
 }
 
-/** Headers of QUIC that are half right: a client's Initial, other versions, short headers, stateless-reset look-alikes. */
-function datagram(random: Random, { quicPackets }: Samples): Buffer {
-  const kind = whole(random, 5)
-  if (kind === 0 || quicPackets.length === 0) return garbage(random, 1_500)
-  if (kind === 1) return mutated(random, pick(random, quicPackets))
+/** Packets that are half right: a client's first ones changed, other versions, short headers, look-alikes of resets. */
+function datagram(random: Random, { udpPackets }: Samples): Buffer {
+  const kind = whole(random, 6)
+  if (kind === 0 || udpPackets.length === 0) return garbage(random, 1_500)
+  if (kind === 1) return mutated(random, pick(random, udpPackets))
   const bytes = Buffer.concat([garbage(random, 1), Buffer.alloc(1_200)])
   for (let at = 0; at < bytes.length; at += 1 + whole(random, 8)) bytes[at] = random() * 256
+  if (kind === 5) return kcpLike(random, bytes)
   bytes[0] = kind === 2 ? 0xc0 | whole(random, 64) : kind === 3 ? 0x40 | whole(random, 64) : random() * 256
   bytes.writeUInt32BE(pick(random, [1, 1, 1, 0, 2, 0x6b3343cf, 0xff00001d, 0x0a1a2a3a]), 1)
   bytes[5] = pick(random, [0, 8, 8, 18, 20, 21, 255])
+  return bytes
+}
+
+/** Its type, and of a first packet the version and the length of the token (native/crates/kcp/PROTOCOL.md). */
+function kcpLike(random: Random, bytes: Buffer): Buffer {
+  bytes[0] = pick(random, [0x10, 0x10, 0x12, 0x14, 0x15, 0x18, 0x1a, 0x1c])
+  bytes.writeUInt32BE(pick(random, [1, 1, 0, 2, 0xffffffff]), 17)
+  bytes[29] = pick(random, [0, 0, 36, 128, 255])
   return bytes
 }
 

@@ -8,7 +8,7 @@ import type { Transport, TransportName } from '../../src/transport/transport.js'
 import { makeCredentials } from './credentials.js'
 
 /** What carries a link on a real network. A new transport is one word here. */
-export const transportNames: readonly TransportName[] = ['tls', 'quic']
+export const transportNames: readonly TransportName[] = ['tls', 'quic', 'kcp']
 
 /** Why a transport cannot be used here, by its name; nothing for those that can. */
 const missing = new Map<TransportName, string>()

@@ -27,7 +27,7 @@ export async function standStrangers(t: ExecutionContext, over: Transport, siege
   t.teardown(() => echo.close())
   const { server, client, listening, ports } = await startTwoProcesses(t, over.name, [{ type: 'tcp', port: echo.port }])
   const pid = server.child.pid!
-  const samples = await takeSamples(over.name === 'quic')
+  const samples = await takeSamples(over.name)
   await askEcho(ports[0]!, 'ready')
   const quiet = await lowest(() => descriptorsOf(pid))
   let logged = 0

@@ -1,8 +1,8 @@
 // KCP links: the promises of every transport.
 
 import test, { type TestFn } from 'ava'
-import { hasAddon } from '../../src/transport/native/binding.js'
 import { kcpTransport } from '../../src/transport/kcp.js'
+import { hasAddon } from '../../src/transport/native/binding.js'
 import { udpPath } from '../support/dark-path.js'
 import { compliance } from './compliance.js'
 

@@ -10,7 +10,7 @@ import { hasAddon } from '../../src/transport/native/binding.js'
 import type { Transport, TransportName } from '../../src/transport/transport.js'
 import { clientOptions, serverOptions, startServer, tcpProxy, token, udpProxy, watchClient } from '../support/ends.js'
 
-const names: readonly TransportName[] = hasAddon() ? ['memory', 'tls', 'quic'] : ['memory', 'tls']
+const names: readonly TransportName[] = hasAddon() ? ['memory', 'tls', 'quic', 'kcp'] : ['memory', 'tls']
 const transports: readonly Transport[] = names.map(transportByName)
 
 async function echoService(t: { teardown(fn: () => void): void }): Promise<number> {

@@ -23,7 +23,7 @@ export function addClientCommand(program: Command): void {
     .option('-c, --config <file>', 'client.yaml; else $PETREL_CONFIG, else the one in the folder of petrel')
     .option('--server <host:port>', 'the server to dial')
     .option('--token-file <file>', 'the token')
-    .option('--transport <name>', 'auto, quic or tls')
+    .option('--transport <name>', 'auto, quic, kcp or tls')
   withLogFlags(command)
     .addHelpText(
       'after',

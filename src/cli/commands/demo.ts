@@ -31,8 +31,8 @@ const between = (least: number, most: number) => (text: string) => {
 }
 
 const transportChoice = (text: string) => {
-  if (['all', 'auto', 'quic', 'tls'].includes(text)) return text
-  throw new InvalidArgumentError('expected all, auto, quic or tls.')
+  if (['all', 'auto', 'quic', 'kcp', 'tls'].includes(text)) return text
+  throw new InvalidArgumentError('expected all, auto, quic, kcp or tls.')
 }
 
 export function addDemoCommand(program: Command): void {
@@ -45,7 +45,7 @@ export function addDemoCommand(program: Command): void {
     .option('--rtt <ms>', 'round trip time that the relay adds', between(0, 5_000), 80)
     .option('--loss <percent>', 'packets lost in each direction', between(0, 50), 3)
     .option('--seed <number>', 'of the losses', between(0, 2 ** 31), 1)
-    .option('--transport <name>', 'all, auto, quic or tls', transportChoice, 'all')
+    .option('--transport <name>', 'all, auto, quic, kcp or tls', transportChoice, 'all')
     .option('--check', 'fetch through every link, print a line for each, and end with 0 or 1')
   withLogFlags(command)
     .addHelpText(

@@ -35,7 +35,7 @@ export function addExposeCommand(program: Command, type: ProxyKind): void {
     .option('--remote-port <port>', 'the public port; else a free one of the server')
     .option('--server <host:port>', 'the server to dial; else the joined one')
     .option('--token-file <file>', 'the token; else that of the joined server, or $PETREL_TOKEN')
-    .option('--transport <name>', 'quic or tls; else auto: whichever gets through first')
+    .option('--transport <name>', 'quic, kcp or tls; else auto: whichever gets through first')
     .option('--name <name>', 'the proxy’s name; else made from the target')
     .option('--bind-addr <ip>', 'the public side’s address on the server, for instance 127.0.0.1')
     .option('--allow <network>', 'visitors that may come; may be given several times', gather)

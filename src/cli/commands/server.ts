@@ -69,7 +69,7 @@ async function runServer(flags: ServerFlags): Promise<void> {
   }
   const { log, setLevel, forPeople } = await openLog(settings.log)
   for (const warning of settings.warnings) log.warn(warning)
-  const { transports, missing } = chosenTransports(settings.transports)
+  const { transports, missing } = chosenTransports(settings.transports, { kcp: settings.kcpPort })
   if (missing !== undefined) log.warn(`${missing.message}; clients can come over ${names(transports)}`)
 
   const options = (now: ServerSettings, who: Identity): ServerOptions => ({
