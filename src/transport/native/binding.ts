@@ -63,6 +63,7 @@ export interface Addon {
   peer(link: number): { readonly verified: boolean; readonly pin?: Uint8Array }
   remote(link: number): { readonly host: string; readonly port: number } | null
   stats(link: number, into: Float64Array): boolean
+  rebind(link: number): void
   panicForTest(link: number): void
 }
 

@@ -6,6 +6,7 @@ mod datagrams;
 mod ending;
 mod limits;
 mod reading;
+mod roaming;
 mod writing;
 
 use std::net::IpAddr;
@@ -14,7 +15,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use petrel_link::{Connection, Refusal, Signal, Transmit, lock};
+use petrel_socket::Sent;
 
+use self::roaming::Roaming;
 use crate::event::{ClosedBy, DialFailure, Event};
 use crate::link::Link;
 use crate::protocol::Key;
@@ -33,6 +36,14 @@ pub(crate) struct Turn {
     pub(crate) is_closed: bool,
     /// The socket took no more; try again when it is writable.
     pub(crate) blocked: bool,
+    /// It needs another socket: surely, or if its own address has changed.
+    pub(crate) rebind: Option<Rebind>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rebind {
+    Asked,
+    IfMoved,
 }
 
 pub(crate) struct Driver {
@@ -53,6 +64,7 @@ pub(crate) struct Driver {
     tick: Option<Instant>,
     unsent: Option<(Transmit, Vec<u8>)>,
     may_open: bool,
+    roaming: Roaming,
 }
 
 impl Driver {
@@ -78,16 +90,17 @@ impl Driver {
             tick: None,
             unsent: None,
             may_open: true,
+            roaming: Roaming::default(),
         }
     }
 
-    /// One turn: timers, events, reading, writing, sending. `send`: false when the socket takes no more.
+    /// One turn: timers, events, reading, writing, sending.
     pub(crate) fn turn(
         &mut self,
         now: Instant,
         segments: NonZeroUsize,
         buffer: &mut Vec<u8>,
-        mut send: impl FnMut(&Transmit, &[u8]) -> bool,
+        mut send: impl FnMut(&Transmit, &[u8]) -> Sent,
     ) -> Turn {
         let link = self.link.clone();
         let mut guard = lock(&link.connection);
@@ -107,6 +120,7 @@ impl Driver {
         self.datagrams(connection, now);
         self.limits(connection, now);
         self.transmit(connection, now, segments, buffer, &mut send, &mut turn);
+        turn.rebind = self.rebind(now);
         // Sending makes room, and may close: what came of it is told now.
         self.events(connection);
         let own = if self.is_connected { self.tick } else { Some(self.handshake_deadline) };
@@ -116,6 +130,29 @@ impl Driver {
             self.deadline = None;
         }
         turn
+    }
+
+    /// Only a dialler moves: a listener's socket is where its peers look for it.
+    fn rebind(&mut self, now: Instant) -> Option<Rebind> {
+        if self.listener.is_some() {
+            None
+        } else if std::mem::take(&mut lock(&self.link.state).rebind) {
+            Some(Rebind::Asked)
+        } else {
+            self.roaming.suspects(now).then_some(Rebind::IfMoved)
+        }
+    }
+
+    /// Packets leave from another socket from now on.
+    pub(crate) fn rebound(&mut self, now: Instant) {
+        self.unsent = None;
+        if let Some(connection) = lock(&self.link.connection).as_mut() {
+            connection.as_dyn_mut().local_address_changed(now);
+        }
+    }
+
+    pub(crate) fn heard(&mut self) {
+        self.roaming.heard();
     }
 
     fn push(&self, event: Event) {
@@ -209,25 +246,29 @@ impl Driver {
         now: Instant,
         segments: NonZeroUsize,
         buffer: &mut Vec<u8>,
-        send: &mut impl FnMut(&Transmit, &[u8]) -> bool,
+        send: &mut impl FnMut(&Transmit, &[u8]) -> Sent,
         turn: &mut Turn,
     ) {
-        if let Some((transmit, bytes)) = self.unsent.take()
-            && !send(&transmit, &bytes)
-        {
-            self.unsent = Some((transmit, bytes));
-            turn.blocked = true;
-            return;
+        if let Some((transmit, bytes)) = self.unsent.take() {
+            let sent = send(&transmit, &bytes);
+            if sent == Sent::Blocked {
+                self.unsent = Some((transmit, bytes));
+                turn.blocked = true;
+                return;
+            }
+            self.roaming.sent(now, sent);
         }
         // A turn of one link ends after about a megabyte, so that the others have theirs.
         for _ in 0..16 {
             buffer.clear();
             let Some(transmit) = connection.poll_transmit(now, segments, buffer) else { return };
-            if !send(&transmit, &buffer[..transmit.size]) {
+            let sent = send(&transmit, &buffer[..transmit.size]);
+            if sent == Sent::Blocked {
                 self.unsent = Some((transmit, std::mem::take(buffer)));
                 turn.blocked = true;
                 return;
             }
+            self.roaming.sent(now, sent);
         }
         turn.again = true;
     }

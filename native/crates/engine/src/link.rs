@@ -295,6 +295,12 @@ impl Link {
         stats
     }
 
+    /// Goes on from a new socket, as when our own address has changed. Of a dialled link only.
+    pub fn rebind(self: &Arc<Self>) {
+        lock(&self.state).rebind = true;
+        self.mark();
+    }
+
     /// For tests of the addon's life cycle: the engine panics when it next looks at this link.
     pub fn panic_for_test(self: &Arc<Self>) {
         lock(&self.state).panic = true;

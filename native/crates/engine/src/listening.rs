@@ -64,3 +64,24 @@ impl Listening {
         self.0.iter().any(|bound| bound.token == token)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_protocols_share_a_socket_and_one_never_does() {
+        let mut listening = Listening::default();
+        let any = ([127, 0, 0, 1], 0).into();
+        let first = listening.add(Protocol::Quic, 1, any, 10).expect("a socket");
+        let second = listening.add(Protocol::Kcp, 2, first.address, 11).expect("the same socket");
+        assert_eq!((second.token, second.socket.is_none()), (10, true));
+        assert!(matches!(listening.add(Protocol::Quic, 3, first.address, 12), Err(Error::Socket(_))));
+        let other = listening.add(Protocol::Kcp, 4, any, 13).expect("port 0 is always a new one");
+        assert_ne!(other.address, first.address);
+        listening.remove(1);
+        assert!(listening.has(10) && listening.protocol(1).is_none());
+        listening.remove(2);
+        assert!(!listening.has(10) && listening.has(13));
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use petrel_link::{Admission, Limits, Transmit, Verdict};
-use petrel_socket::{EcnCodepoint, ReceiveBuffers, Socket};
+use petrel_socket::{EcnCodepoint, ReceiveBuffers, Sent, Socket};
 
 use crate::answers::Answers;
 use crate::protocol::{Arrival, Connection, Endpoint, Key, Protocol, Stranger};
@@ -148,8 +148,7 @@ impl Port {
     }
 }
 
-/// Err: the socket takes no more now.
-pub(crate) fn send(socket: &Socket, transmit: &Transmit, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn send(socket: &Socket, transmit: &Transmit, bytes: &[u8]) -> Sent {
     socket.send(&petrel_socket::Transmit {
         destination: transmit.destination,
         ecn: transmit.ecn.and_then(EcnCodepoint::from_bits),

@@ -2,6 +2,7 @@
 //! that has something to do one turn, and sleeps again. A panic in a link's turn ends that link only.
 
 mod commands;
+mod rebind;
 mod receive;
 mod turns;
 

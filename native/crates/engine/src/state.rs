@@ -54,6 +54,7 @@ pub(crate) struct State {
     pub(crate) closed: Option<Closed>,
     pub(crate) min_rtt: Duration,
     pub(crate) buffers: (usize, usize),
+    pub(crate) rebind: bool,
     pub(crate) panic: bool,
 }
 
@@ -88,6 +89,7 @@ impl State {
             closed: None,
             min_rtt: Duration::MAX,
             buffers: (0, 0),
+            rebind: false,
             panic: false,
         }
     }

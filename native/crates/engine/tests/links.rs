@@ -244,3 +244,19 @@ fn a_flood_of_unknown_versions_is_answered_a_hundred_times_a_second_and_never_at
     }
     assert!((1..=200).contains(&answers), "{answers} answers");
 }
+
+#[test]
+fn a_dialled_link_goes_on_from_a_new_socket() {
+    let Pair { mut dialer, mut listener, near, far } = pair(authenticated());
+    let before = far.remote().expect("an address");
+    near.rebind();
+    let stream = near.open().expect("a stream");
+    write_all(&mut dialer, &near, stream, &[7; 100_000]);
+    near.finish(stream);
+    let theirs = accepted(&mut listener);
+    assert_eq!(read_all(&mut listener, &far, theirs), [7; 100_000]);
+    far.write(theirs, b"back");
+    far.finish(theirs);
+    assert_eq!(read_all(&mut dialer, &near, stream), b"back");
+    assert_ne!(far.remote().expect("an address").port(), before.port());
+}

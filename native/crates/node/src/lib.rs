@@ -354,6 +354,12 @@ pub fn stats(link: u32, mut into: Float64ArraySlice<'_>) -> bool {
     true
 }
 
+/// Goes on from a new socket, as when our own address has changed. Of a dialled link only.
+#[napi(catch_unwind)]
+pub fn rebind(link: u32) {
+    with_link(link, |l: &Arc<Link>| l.rebind());
+}
+
 /// For the tests of the addon's life cycle: the engine panics when it next works on this link, which must end that link
 /// and nothing else.
 #[napi(catch_unwind)]

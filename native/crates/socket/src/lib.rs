@@ -28,6 +28,19 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
 }
 
+/// What became of packets that were to be sent. All but `Blocked` is over and done with: to a transport, what did not
+/// leave is packet loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Sent {
+    Left,
+    /// Wait until writable; nothing was sent.
+    Blocked,
+    /// There is no way from here to there: our own address may be gone.
+    NoRoute,
+    Failed,
+}
+
 /// Memory for receive calls; one serves all sockets of a thread.
 pub struct ReceiveBuffers(Vec<u8>);
 
@@ -40,6 +53,8 @@ impl Default for ReceiveBuffers {
 pub struct Socket {
     io: mio::net::UdpSocket,
     state: UdpSocketState,
+    /// Of a socket for one remote: that, and the address that packets to it left from at first.
+    route: Option<(SocketAddr, Option<IpAddr>)>,
 }
 
 impl Socket {
@@ -55,20 +70,22 @@ impl Socket {
         // Less than asked for is not an error: the granted sizes are reported.
         let _ = state.set_send_buffer_size(UdpSockRef::from(&std), BUFFER_BYTES);
         let _ = state.set_recv_buffer_size(UdpSockRef::from(&std), BUFFER_BYTES);
-        Ok(Self { io: mio::net::UdpSocket::from_std(std), state })
+        Ok(Self { io: mio::net::UdpSocket::from_std(std), state, route: None })
     }
 
     /// A socket for one remote. Where the system allows, it is connected, so that a closed port is heard of.
     pub fn for_remote(remote: SocketAddr) -> io::Result<Self> {
-        let any = match remote {
-            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
-        let socket = Self::bind(SocketAddr::new(any, 0))?;
+        let mut socket = Self::bind(SocketAddr::new(unspecified(remote), 0))?;
+        socket.route = Some((remote, source_to(remote).ok()));
         if cfg!(target_os = "linux") {
             socket.io.connect(remote)?;
         }
         Ok(socket)
+    }
+
+    /// Whether a new socket for the same remote would send from another address.
+    pub fn has_moved(&self) -> bool {
+        self.route.is_some_and(|(remote, source)| source_to(remote).is_ok_and(|now| source != Some(now)))
     }
 
     pub fn local_address(&self) -> io::Result<SocketAddr> {
@@ -96,26 +113,34 @@ impl Socket {
         &mut self.io
     }
 
-    /// WouldBlock: wait until writable; nothing was sent. Other errors are swallowed: to a transport they are packet
-    /// loss. More than the system takes at once goes in several calls, of which later ones may be lost.
-    pub fn send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+    /// More than the system takes at once goes in several calls; only the first of them may be `Blocked`, packets of
+    /// later ones are lost.
+    pub fn send(&self, transmit: &Transmit<'_>) -> Sent {
         let Some(segment) = transmit.segment_size.filter(|_| transmit.contents.len() > MAX_SEND_BYTES) else {
             return self.send_once(transmit);
         };
         let step = (MAX_SEND_BYTES / segment).max(1) * segment;
-        for (index, contents) in transmit.contents.chunks(step).enumerate() {
-            let sent = self.send_once(&Transmit { contents, ..transmit.clone() });
-            if index == 0 {
-                sent?;
+        let mut chunks = transmit.contents.chunks(step);
+        let mut send = |contents| self.send_once(&Transmit { contents, ..transmit.clone() });
+        let first = chunks.next().map_or(Sent::Left, &mut send);
+        if first == Sent::Left {
+            for contents in chunks {
+                let _ = send(contents);
             }
         }
-        Ok(())
+        first
     }
 
-    fn send_once(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        match self.state.try_send(UdpSockRef::from(&self.io), transmit) {
-            Err(e) if e.kind() != io::ErrorKind::WouldBlock => Ok(()),
-            other => other,
+    fn send_once(&self, transmit: &Transmit<'_>) -> Sent {
+        use io::ErrorKind as E;
+        match self.state.try_send(UdpSockRef::from(&self.io), transmit).map_err(|e| e.kind()) {
+            Ok(()) => Sent::Left,
+            Err(E::WouldBlock) => Sent::Blocked,
+            // Linux says "invalid argument" for a source address that is no longer one of the machine's.
+            Err(
+                E::NetworkUnreachable | E::HostUnreachable | E::NetworkDown | E::AddrNotAvailable | E::InvalidInput,
+            ) => Sent::NoRoute,
+            Err(_) => Sent::Failed,
         }
     }
 
@@ -132,5 +157,19 @@ impl Socket {
             }
         }
         Ok(())
+    }
+}
+
+/// The address that the system would send to `remote` from. No packet leaves.
+fn source_to(remote: SocketAddr) -> io::Result<IpAddr> {
+    let socket = std::net::UdpSocket::bind(SocketAddr::new(unspecified(remote), 0))?;
+    socket.connect(remote)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+fn unspecified(remote: SocketAddr) -> IpAddr {
+    match remote {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     }
 }

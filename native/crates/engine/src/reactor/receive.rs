@@ -55,6 +55,7 @@ impl Reactor {
         let link = driver.link.clone();
         let handled = catch_unwind(AssertUnwindSafe(|| {
             if let Some(connection) = lock(&link.connection).as_mut() {
+                driver.heard();
                 connection.handle(packet);
                 // After each packet, not after a batch: QUIC's engine (noq-proto 1.4.0, Assembler::defragment)
                 // throws away unread bytes below the number of bytes read, right where retransmissions fill

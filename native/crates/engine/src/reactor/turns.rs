@@ -6,6 +6,7 @@ use std::time::Instant;
 use petrel_link::lock;
 
 use super::Reactor;
+use crate::driver::Rebind;
 use crate::event::Event;
 use crate::port::send;
 
@@ -28,9 +29,13 @@ impl Reactor {
         }
         let out = &mut self.out;
         let done = catch_unwind(AssertUnwindSafe(|| {
-            driver
-                .turn(Instant::now(), socket.segments(), out, |transmit, bytes| send(&socket, transmit, bytes).is_ok())
+            driver.turn(Instant::now(), socket.segments(), out, |transmit, bytes| send(&socket, transmit, bytes))
         }));
+        let has_moved = done.as_ref().is_ok_and(|turn| match turn.rebind {
+            Some(Rebind::Asked) => true,
+            Some(Rebind::IfMoved) => socket.has_moved(),
+            None => false,
+        });
         // Whoever forgets the last link of a closed listener says that its port is free.
         drop(socket);
         let Ok(turn) = done else { return self.drop_after_panic(id) };
@@ -55,8 +60,13 @@ impl Reactor {
             self.forget(id);
         } else if is_abandoned {
             self.abandon(id);
-        } else if turn.again || exchange.again {
-            self.activate(id);
+        } else {
+            if has_moved {
+                self.rebind(id);
+            }
+            if turn.again || exchange.again {
+                self.activate(id);
+            }
         }
         if let Some(event) = last_word {
             self.handle.events.push(event);
