@@ -1,7 +1,7 @@
 //! A listener's socket as KCP sees it: which link a packet is for, who may begin one, and what is said to those who have
 //! none. It answers with nothing that is longer than what it was sent, but for a handshake that it has begun.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,6 +16,9 @@ use crate::keys::LinkKeys;
 use crate::packet::{self, Header, Id, Level, MIN_PATH, Packet, RESET, VERSION};
 use crate::receive::is_first;
 use crate::token::{ResetKey, TokenKey, seal_retry};
+
+/// Links that are still found by what their diallers made up though their handshakes are over.
+const SETTLED: usize = 1024;
 
 /// What a datagram is.
 pub enum Arrival {
@@ -59,6 +62,8 @@ pub struct Endpoint {
     by_id: HashMap<Id, usize>,
     /// The ids by which a link is found: its own, and until its handshake is over what its dialler made up.
     ids: HashMap<usize, [Id; 2]>,
+    /// What diallers made up whose handshakes are over, with the links: a first packet that is late begins no other.
+    settled: VecDeque<(Id, usize)>,
     next: usize,
 }
 
@@ -74,6 +79,7 @@ impl Endpoint {
             config,
             by_id: HashMap::new(),
             ids: HashMap::new(),
+            settled: VecDeque::new(),
             next: 0,
         }
     }
@@ -160,11 +166,17 @@ impl Endpoint {
         keys.seal(&header, 0, out).then_some(out.len()).filter(|len| *len < MIN_PATH)
     }
 
-    /// A link's handshake is over: it is found by its own id alone.
+    /// A link's handshake is over: soon it is found by its own id alone.
     pub fn settled(&mut self, handle: usize) {
-        if let Some([own, made_up]) = self.ids.get(&handle).filter(|[own, made_up]| own != made_up).copied() {
-            self.by_id.remove(&made_up);
-            self.ids.insert(handle, [own, own]);
+        let Some([own, made_up]) = self.ids.get(&handle).filter(|[own, made_up]| own != made_up).copied() else {
+            return;
+        };
+        self.ids.insert(handle, [own, own]);
+        self.settled.push_back((made_up, handle));
+        if self.settled.len() > SETTLED
+            && let Some((old, handle)) = self.settled.pop_front()
+        {
+            self.by_id.remove(&old).filter(|found| *found != handle).map(|other| self.by_id.insert(old, other));
         }
     }
 

@@ -22,9 +22,12 @@ mod sent;
 mod streams;
 mod token;
 mod transmit;
+mod tuning;
 
 pub use connection::{Config, Connection};
 pub use endpoint::{Arrival, Endpoint, Incoming};
+#[doc(hidden)]
+pub use tuning::{Held, Tuning};
 
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
