@@ -26,6 +26,7 @@ use crate::packet::{HEADER, Id, Level, TAG};
 use crate::parameters::Parameters;
 use crate::path::Path;
 use crate::received::Received;
+use crate::recovery::SLACK;
 use crate::replay::Replay;
 use crate::sent::{Item, SentPackets};
 use crate::streams::Streams;
@@ -114,13 +115,18 @@ pub struct Connection {
     pub(crate) rto: Rto,
     pub(crate) early: Early,
     pub(crate) early_after: usize,
+    pub(crate) slack: u32,
     pub(crate) latest_rtt: Duration,
+    pub(crate) min_rtt: Duration,
     pub(crate) timeouts: u32,
     pub(crate) probes: u8,
     pub(crate) loss_at: Option<Instant>,
     pub(crate) pace_at: Option<Instant>,
     pub(crate) last_eliciting: Instant,
+    pub(crate) first_timeout: Instant,
+    pub(crate) last_acknowledged: Instant,
     pub(crate) last_received: Instant,
+    pub(crate) silent_at: Option<Instant>,
     pub(crate) last_ping: Instant,
     pub(crate) wants_ping: bool,
     pub(crate) unasked: u32,
@@ -229,13 +235,18 @@ impl Connection {
             rto: Rto::new(RTO),
             early: Early::new(EARLY),
             early_after: EARLY.after,
+            slack: SLACK,
             latest_rtt: RTO.initial,
+            min_rtt: Duration::MAX,
             timeouts: 0,
             probes: 0,
             loss_at: None,
             pace_at: None,
             last_eliciting: now,
+            first_timeout: now,
+            last_acknowledged: now,
             last_received: now,
+            silent_at: None,
             last_ping: now,
             wants_ping: false,
             unasked: 0,
@@ -342,10 +353,12 @@ impl Link for Connection {
         let room = self.send_room();
         let Some(stream) = self.streams.stream(number).filter(|s| !s.sent) else { return Err(Stopped(0)) };
         let n = data.len().min(room as usize);
-        stream.wants_write = n < data.len();
         stream.send.write(data.split_to(n));
         self.buffered += n as u64;
         self.streams.queue(number);
+        if !data.is_empty() {
+            self.streams.wait(number);
+        }
         Ok(n)
     }
 
@@ -434,10 +447,8 @@ impl Link for Connection {
     }
 
     fn local_address_changed(&mut self, _now: Instant) {
-        // The peer learns of it by the next packet, and this one asks for an answer.
-        self.wants_ping = true;
-        self.mtu.new_path();
-        self.control.set_packet(self.mtu.current() as u64);
+        // The peer learns of it by the next packet, which asks for an answer.
+        self.peer_moved();
     }
 
     fn stats(&mut self) -> PathStats {

@@ -1,7 +1,7 @@
 //! A listener's socket as KCP sees it: which link a packet is for, who may begin one, and what is said to those who have
 //! none. It answers with nothing that is longer than what it was sent, but for a handshake that it has begun.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,6 +33,9 @@ pub struct Packet {
     pub to: Option<IpAddr>,
     pub bytes: BytesMut,
 }
+
+/// Links that are still found by what their diallers made up though their handshakes are over.
+const SETTLED: usize = 1024;
 
 /// What a datagram is.
 pub enum Arrival {
@@ -77,6 +80,8 @@ pub struct Endpoint {
     by_id: HashMap<LinkId, Id>,
     /// The ids by which a link is found: its own, and until its handshake is over what its dialler made up.
     ids: HashMap<Id, [LinkId; 2]>,
+    /// What diallers made up whose handshakes are over: a first packet that is late begins no other link.
+    settled: VecDeque<LinkId>,
     next: Id,
 }
 
@@ -106,7 +111,7 @@ impl Endpoint {
     }
 
     fn with(random: Random, listening: Option<Listening>) -> Self {
-        Self { random, listening, by_id: HashMap::new(), ids: HashMap::new(), next: DIALLED }
+        Self { random, listening, by_id: HashMap::new(), ids: HashMap::new(), settled: VecDeque::new(), next: DIALLED }
     }
 
     /// Takes a new certificate for the handshakes that begin from now on.
@@ -227,9 +232,13 @@ impl Endpoint {
             && let Some([own, made_up]) = self.ids.get_mut(&connection.id)
             && own != made_up
         {
-            // From now on it is found by its own id alone.
-            self.by_id.remove(made_up);
-            *made_up = *own;
+            // From now on it is its own id that matters.
+            self.settled.push_back(std::mem::replace(made_up, *own));
+            if self.settled.len() > SETTLED
+                && let Some(old) = self.settled.pop_front()
+            {
+                self.by_id.remove(&old);
+            }
         }
         Exchange { is_drained }
     }

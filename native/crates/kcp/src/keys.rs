@@ -24,7 +24,8 @@ pub(crate) struct LinkKeys {
 struct DataKeys {
     current: PacketKeySet,
     next: PacketKeySet,
-    previous: Option<(Box<dyn PacketKey>, Instant)>,
+    /// Kept until some time after the first packet of the current phase came: before that the peer may not know of it.
+    previous: Option<(Box<dyn PacketKey>, Option<Instant>)>,
     secrets: Secrets,
     phase: bool,
     /// Of the current phase: the lowest counter that came, and the first of ours.
@@ -87,10 +88,10 @@ impl LinkKeys {
     }
 
     /// The phase of the next packet at level Data; turns to the next keys when it is time.
-    pub(crate) fn phase(&mut self, now: Instant, keep: Duration) -> bool {
+    pub(crate) fn phase(&mut self) -> bool {
         let Some(data) = &mut self.data else { return false };
         if data.sealed >= self.update_after && data.is_confirmed {
-            data.turn(now + keep, u64::MAX);
+            data.turn();
         }
         data.phase
     }
@@ -148,26 +149,35 @@ impl DataKeys {
     fn open(&mut self, now: Instant, header: &Header, head: &[u8], body: &mut [u8], keep: Duration) -> Option<usize> {
         if header.phase == self.phase {
             let len = open_with(Some(&*self.current.remote), header, head, body)?;
-            self.lowest_received = self.lowest_received.min(header.counter);
+            self.came(header.counter, now + keep);
             return Some(len);
         }
-        self.previous.take_if(|(_, until)| *until <= now);
+        self.previous.take_if(|(_, until)| until.is_some_and(|until| until <= now));
         match &self.previous {
             Some((key, _)) if header.counter < self.lowest_received => open_with(Some(&**key), header, head, body),
             _ => {
                 let len = open_with(Some(&*self.next.remote), header, head, body)?;
-                self.turn(now + keep, header.counter);
+                self.turn();
+                self.came(header.counter, now + keep);
                 Some(len)
             }
         }
     }
 
-    fn turn(&mut self, keep_until: Instant, lowest_received: u64) {
+    /// A packet of the current phase came.
+    fn came(&mut self, counter: u64, keep_until: Instant) {
+        self.lowest_received = self.lowest_received.min(counter);
+        if let Some((_, until @ None)) = &mut self.previous {
+            *until = Some(keep_until);
+        }
+    }
+
+    fn turn(&mut self) {
         let next = self.secrets.next_packet_keys();
         let old = std::mem::replace(&mut self.current, std::mem::replace(&mut self.next, next));
-        self.previous = Some((old.remote, keep_until));
+        self.previous = Some((old.remote, None));
         self.phase = !self.phase;
-        self.lowest_received = lowest_received;
+        self.lowest_received = u64::MAX;
         self.first_sent = None;
         self.sealed = 0;
         self.is_confirmed = false;

@@ -23,10 +23,13 @@ mod sent;
 mod streams;
 mod token;
 mod transmit;
+mod tuning;
 
 pub use config::{ALPN, DialConfig, Identity, dial_config, identity};
 pub use connection::{Config, Connection};
 pub use endpoint::{Arrival, Endpoint, Exchange, Id, Packet, Stranger};
+#[doc(hidden)]
+pub use tuning::{Held, Tuning};
 
 use ring::rand::{SecureRandom, SystemRandom};
 

@@ -22,6 +22,12 @@ struct Candidate {
     sent: u64,
 }
 
+impl Candidate {
+    fn takes(&self, bytes: usize) -> bool {
+        self.sent + bytes as u64 <= AMPLIFICATION * self.received
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Path {
     remote: SocketAddr,
@@ -94,13 +100,16 @@ impl Path {
         self.candidates.push(Candidate { address: from, challenge, since: now, ask_at: now, received, sent: 0 });
     }
 
+    /// When an address is to be asked that may be sent `bytes`.
+    pub(crate) fn ask_at(&self, bytes: usize) -> Option<Instant> {
+        self.candidates.iter().filter(|candidate| candidate.takes(bytes)).map(|candidate| candidate.ask_at).min()
+    }
+
     /// An address to be asked now, whom `bytes` may be sent.
     pub(crate) fn ask(&mut self, now: Instant, bytes: usize) -> Option<(SocketAddr, [u8; 8])> {
-        let bytes = bytes as u64;
-        let due =
-            self.candidates.iter_mut().find(|c| c.ask_at <= now && c.sent + bytes <= AMPLIFICATION * c.received)?;
+        let due = self.candidates.iter_mut().find(|c| c.ask_at <= now && c.takes(bytes))?;
         due.ask_at = now + ASK_AGAIN;
-        due.sent += bytes;
+        due.sent += bytes as u64;
         Some((due.address, due.challenge))
     }
 

@@ -23,8 +23,8 @@ const PARAMETERS: u64 = 4;
 const LIMIT: u64 = 5;
 const ALERT: u64 = 0x100;
 
-/// Received payloads that wait for the driver, bytes; it takes them after each packet.
-const DATAGRAM_BYTES: usize = 1024 * 1024;
+/// Received payloads that wait for the driver, which takes them after each packet. Each may keep a whole packet alive.
+const DATAGRAMS: usize = 1024;
 /// Answers to challenges that wait; each is to one of ours.
 const MAX_RESPONSES: usize = 8;
 
@@ -109,6 +109,7 @@ impl Connection {
             }
         }
         self.received[header.level as usize].insert(header.counter, is_eliciting, now);
+        self.heard(now, header.level, is_eliciting);
     }
 
     fn frame(&mut self, now: Instant, from: SocketAddr, level: Level, frame: Frame) -> Result<(), Fault> {
@@ -128,12 +129,13 @@ impl Connection {
             Frame::Challenge(data) => {
                 if self.responses.len() < MAX_RESPONSES {
                     self.responses.push_back(data);
+                    // The answer does not wait for the window: our traffic does, for it.
+                    self.probes = self.probes.max(1);
                 }
             }
             Frame::Response(data) => {
                 if self.path.answered(from, &data) {
-                    self.mtu.new_path();
-                    self.control.set_packet(self.mtu.current() as u64);
+                    self.peer_moved();
                 }
             }
             Frame::Streams(most) => {
@@ -167,6 +169,9 @@ impl Connection {
             self.peer_parameters = Some(theirs);
         }
         if self.handshake.is_finished() && !self.is_connected && self.life == Life::Open {
+            if self.peer_parameters.is_none() {
+                return self.fault(now, PARAMETERS, "the peer has no parameters");
+            }
             self.connected();
         }
     }
@@ -264,7 +269,7 @@ impl Connection {
     fn datagram(&mut self, payload: Bytes) {
         self.datagrams_in_bytes += payload.len() + 1;
         self.datagrams_in.push_back(payload);
-        while self.datagrams_in_bytes > DATAGRAM_BYTES
+        while self.datagrams_in.len() > DATAGRAMS
             && let Some(old) = self.datagrams_in.pop_front()
         {
             self.datagrams_in_bytes -= old.len() + 1;

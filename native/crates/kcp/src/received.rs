@@ -18,6 +18,11 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    /// Ranges that are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
     pub(crate) fn insert(&mut self, counter: u64, is_eliciting: bool, now: Instant) {
         self.ranges.insert(counter..counter + 1);
         if self.newest.is_none_or(|(newest, _)| counter > newest) {

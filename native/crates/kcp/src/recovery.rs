@@ -9,12 +9,18 @@ use petrel_link::{Lost, Signal};
 
 use crate::connection::{Connection, EARLY, Life};
 use crate::frame::Ack;
-use crate::packet::{Level, MIN_PATH};
+use crate::packet::Level;
 use crate::send_stream::Segment;
-use crate::sent::{Item, Sent};
+use crate::sent::{Fate, Item, Sent};
+use crate::transmit::CHALLENGE;
 
 /// On paths that reorder, so many later acknowledgements are asked for at most.
 const MAX_EARLY: usize = 128;
+/// Eighths of a round trip that a packet may take longer: to begin with (RFC 9002 §6.1.2), and on paths with jitter.
+pub(crate) const SLACK: u32 = 1;
+const MAX_SLACK: u32 = 8;
+/// Quiet after which a dialler asks whether it is heard.
+const SILENCE: Duration = Duration::from_millis(250);
 /// Timeouts in a row after which the rate is not believed any more.
 const COLLAPSE: u32 = 3;
 
@@ -27,8 +33,8 @@ impl Connection {
         let mut any = false;
         for range in &ack.ranges {
             let (control, early, mtu, keys) = (&mut self.control, &mut self.early, &mut self.mtu, &mut self.keys);
-            let early_after = &mut self.early_after;
-            let is_true = self.sent.acknowledge(level, range.clone(), |sent, was_lost| {
+            let (early_after, slack) = (&mut self.early_after, &mut self.slack);
+            let is_true = self.sent.acknowledge(level, range.clone(), |sent, before| {
                 let counter = sent.counter;
                 any = true;
                 if newest.is_none_or(|(known, _)| counter > known) {
@@ -39,18 +45,19 @@ impl Connection {
                 }
                 let bytes = usize::from(sent.bytes);
                 let is_probe = sent.contents.is_probe();
-                mtu.acknowledged(bytes, is_probe);
+                mtu.acknowledged(counter, bytes, is_probe);
                 control.on_ack(now, sent.at, bytes as u64, sent.app_limited, now.saturating_duration_since(sent.at));
-                if was_lost && !is_probe {
-                    // It was only late: ask for more before the next is given up.
-                    *early_after = (*early_after * 2).min(MAX_EARLY);
-                    *early = Early::new(EarlyConfig { after: *early_after, ..EARLY });
+                // It was only late: ask for more before the next is given up.
+                match before {
+                    Fate::Overtaken if !is_probe => {
+                        *early_after = (*early_after * 2).min(MAX_EARLY);
+                        *early = Early::new(EarlyConfig { after: *early_after, ..EARLY });
+                    }
+                    Fate::Overdue if !is_probe => *slack = (*slack * 2).min(MAX_SLACK),
+                    _ => {}
                 }
                 early.acknowledged(counter);
                 items.extend(sent.contents.take().map(|item| (level, item)));
-                if bytes <= MIN_PATH && mtu.small_acknowledged(now) {
-                    control.set_packet(mtu.current() as u64);
-                }
             });
             if !is_true {
                 return false;
@@ -70,12 +77,14 @@ impl Connection {
         {
             let delay = Duration::from_micros(ack.delay_us);
             let rtt = now.saturating_duration_since(at);
-            // A delay that is longer than the round trip was is not to be believed.
-            self.latest_rtt = rtt.checked_sub(delay).unwrap_or(rtt);
+            self.min_rtt = self.min_rtt.min(rtt);
+            // A delay that makes the path shorter than it ever was is not to be believed (RFC 9002 §5.3).
+            self.latest_rtt = rtt.checked_sub(delay).filter(|rtt| *rtt >= self.min_rtt).unwrap_or(rtt);
             self.rto.sample(self.latest_rtt);
         }
         self.timeouts = 0;
         self.probes = 0;
+        self.last_acknowledged = now;
         self.find_lost(now);
         self.control.on_acks_end(now, self.sent.in_flight());
         self.wake_writers();
@@ -86,7 +95,7 @@ impl Connection {
     fn arrived(&mut self, level: Level, item: Item) {
         match item {
             Item::Segment { stream: number, range, fin } => {
-                let Some(stream) = self.streams.stream(number) else { return };
+                let Some(stream) = self.streams.stream(number).filter(|stream| !stream.sent) else { return };
                 self.buffered -= stream.send.acknowledge(&Segment { range, fin });
                 if stream.send.is_done() {
                     stream.sent = true;
@@ -127,25 +136,29 @@ impl Connection {
         let below = self.early.lost_below();
         // RFC 9002 §6.1.2.
         let patience = self.rto.srtt().unwrap_or(self.latest_rtt).max(self.latest_rtt).max(Duration::from_millis(1));
-        let patience = patience + patience / 8;
+        let patience = patience + patience * self.slack / 8;
         let loss_at = &mut self.loss_at;
         let verdict = |sent: &Sent| {
             if sent.counter >= largest {
                 return None;
             }
-            if sent.counter < below || sent.at + patience <= now {
-                return Some(true);
+            if sent.counter < below {
+                return Some(Fate::Overtaken);
+            }
+            if sent.at + patience <= now {
+                return Some(Fate::Overdue);
             }
             *loss_at = Some(sent.at + patience);
             None
         };
         let mut items = std::mem::take(&mut self.scratch);
-        let (mtu, stats) = (&mut self.mtu, &mut self.stats);
+        let (mtu, control, stats) = (&mut self.mtu, &mut self.control, &mut self.stats);
         self.sent.lose(verdict, |sent| {
-            mtu.lost(now, sent.bytes.into(), sent.contents.is_probe());
-            if !sent.contents.is_probe() {
-                stats.lost_packets += 1;
+            let is_probe = sent.contents.is_probe();
+            if mtu.lost(now, sent.counter, sent.bytes.into(), is_probe) {
+                control.set_packet(mtu.current() as u64);
             }
+            stats.lost_packets += u64::from(!is_probe);
             let level = sent.level;
             items.extend(sent.contents.items().cloned().map(|item| (level, item)));
         });
@@ -158,7 +171,8 @@ impl Connection {
     /// Sends everything of a level again.
     pub(crate) fn resend_level(&mut self, level: Level) {
         let mut items = Vec::new();
-        self.sent.lose(|sent| Some(sent.level == level), |sent| items.extend(sent.contents.take()));
+        let verdict = |sent: &Sent| Some(if sent.level == level { Fate::Overdue } else { Fate::Flying });
+        self.sent.lose(verdict, |sent| items.extend(sent.contents.take()));
         for item in items {
             self.missing(level, item);
         }
@@ -166,8 +180,7 @@ impl Connection {
 
     fn wake_writers(&mut self) {
         if self.send_room() >= 64 * 1024 {
-            let waiting = self.streams.take_waiting();
-            self.signals.extend(waiting.into_iter().map(Signal::Writable));
+            self.signals.extend(self.streams.take_waiting().map(Signal::Writable));
         }
     }
 
@@ -179,7 +192,9 @@ impl Connection {
             Life::Closing(until) | Life::Draining(until) => Some(until),
             Life::Open => {
                 let ping = (self.is_connected).then(|| self.ping_at());
-                let all = [self.loss_at, self.timeout_at(), self.pace_at, Some(self.idle_at()), ping];
+                let ask = self.path.ask_at(CHALLENGE);
+                let all =
+                    [self.loss_at, self.timeout_at(), self.pace_at, Some(self.idle_at()), ping, self.silent_at, ask];
                 all.into_iter().flatten().min()
             }
         }
@@ -187,7 +202,12 @@ impl Connection {
 
     fn idle_at(&self) -> Instant {
         let theirs = self.peer_parameters.as_ref().map_or(u64::MAX, |p| p.idle_ms);
-        self.last_received + self.config.idle.min(Duration::from_millis(theirs.clamp(1_000, 1 << 40)))
+        // A peer that speaks and acknowledges nothing has not heard us for as long: it would have to be gone.
+        let heard = match self.timeouts {
+            0 => self.last_received,
+            _ => self.last_received.min(self.last_acknowledged.max(self.first_timeout)),
+        };
+        heard + self.config.idle.min(Duration::from_millis(theirs.clamp(1_000, 1 << 40)))
     }
 
     fn ping_at(&self) -> Instant {
@@ -227,21 +247,49 @@ impl Connection {
         if self.timeout_at().is_some_and(|at| at <= now) {
             self.timed_out(now);
         }
+        if self.silent_at.is_some_and(|at| at <= now) {
+            self.silent_at = None;
+            self.wants_ping |= self.sent.in_flight() == 0;
+        }
         if self.is_connected && self.ping_at() <= now {
             self.last_ping = now;
             self.wants_ping = true;
         }
     }
 
-    /// Nothing was heard of what is in flight: the oldest of it is sent again in two packets, whatever the window says.
+    /// The peer was heard. A dialler behind a NAT that has forgotten it hears nothing more, and has nothing to send by
+    /// which the listener would learn its new address: so it asks once when what came has ended.
+    pub(crate) fn heard(&mut self, now: Instant, level: Level, is_eliciting: bool) {
+        if self.is_dialer && level == Level::Data && is_eliciting {
+            self.silent_at = Some(now + self.rto.current().max(SILENCE));
+        }
+    }
+
+    /// Nothing was heard of what is in flight.
     fn timed_out(&mut self, now: Instant) {
+        if self.timeouts == 0 {
+            self.first_timeout = now;
+        }
         self.timeouts += 1;
         if self.timeouts == COLLAPSE {
             self.control.on_collapse();
         }
-        self.probes = 2;
         // The wait for the next timeout begins now, also if nothing can leave.
         self.last_eliciting = now;
+        self.probe();
+    }
+
+    /// The peer is at another address, from where it has not heard what went to the old one.
+    pub(crate) fn peer_moved(&mut self) {
+        self.mtu.new_path();
+        self.control.set_packet(self.mtu.current() as u64);
+        self.timeouts = 0;
+        self.probe();
+    }
+
+    /// Two packets leave whatever the window says, with the oldest of what is in flight.
+    pub(crate) fn probe(&mut self) {
+        self.probes = 2;
         self.wants_ping = true;
         let mut items = Vec::new();
         for sent in self.sent.oldest_flying().take(2) {

@@ -26,8 +26,6 @@ pub(crate) struct SendStream {
     lost: Ranges,
     acknowledged: Ranges,
     fin: Fin,
-    /// In one of the link's queues of streams that have something to send.
-    pub(crate) is_queued: bool,
 }
 
 /// What leaves next: `range` may be empty when only the FIN is left.
@@ -46,7 +44,6 @@ impl Default for SendStream {
             lost: Ranges::default(),
             acknowledged: Ranges::default(),
             fin: Fin::No,
-            is_queued: false,
         }
     }
 }
@@ -74,6 +71,11 @@ impl SendStream {
     /// Bytes kept.
     pub(crate) fn held(&self) -> u64 {
         self.end - self.base()
+    }
+
+    /// Chunks and ranges kept.
+    pub(crate) fn parts(&self) -> usize {
+        self.chunks.len() + self.lost.len() + self.acknowledged.len()
     }
 
     /// Bytes before this one are over.

@@ -69,7 +69,10 @@ impl Contents {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Flying,
-    Lost,
+    /// Lost, since so many later ones were acknowledged.
+    Overtaken,
+    /// Lost, since it takes too long.
+    Overdue,
     /// Acknowledged, or of no interest any more.
     Over,
 }
@@ -99,6 +102,16 @@ pub(crate) struct SentPackets {
 }
 
 impl SentPackets {
+    /// The first packet gets this counter.
+    pub(crate) fn start_at(&mut self, counter: u64) {
+        self.next = counter;
+    }
+
+    /// Packets that are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.packets.len()
+    }
+
     /// The counter of the next packet.
     pub(crate) fn next(&self) -> u64 {
         self.next
@@ -124,13 +137,13 @@ impl SentPackets {
         self.packets.push_back(sent);
     }
 
-    /// Calls `each(packet, was_lost)` for every packet of the range that was not acknowledged before, and was sent at
+    /// Calls `each(packet, its fate so far)` for every packet of the range that was not acknowledged before, and was sent at
     /// `level`. False: the range has packets that were never sent.
     pub(crate) fn acknowledge(
         &mut self,
         level: Level,
         range: Range<u64>,
-        mut each: impl FnMut(&mut Sent, bool),
+        mut each: impl FnMut(&mut Sent, Fate),
     ) -> bool {
         if range.end > self.next {
             return false;
@@ -143,26 +156,25 @@ impl SentPackets {
             if sent.fate == Fate::Over || sent.level != level {
                 continue;
             }
-            let was_lost = sent.fate == Fate::Lost;
-            if !was_lost {
+            let before = std::mem::replace(&mut sent.fate, Fate::Over);
+            if before == Fate::Flying {
                 self.in_flight -= u64::from(sent.bytes);
             }
-            sent.fate = Fate::Over;
             self.largest_acked = self.largest_acked.max(Some(sent.counter));
-            each(sent, was_lost);
+            each(sent, before);
         }
         true
     }
 
-    /// Declares packets lost, oldest first, while `verdict` says so (None: stop there).
-    pub(crate) fn lose(&mut self, mut verdict: impl FnMut(&Sent) -> Option<bool>, mut each: impl FnMut(&mut Sent)) {
+    /// Asks for a verdict on the packets that fly, oldest first (None: no more of them), and calls `each` for the lost.
+    pub(crate) fn lose(&mut self, mut verdict: impl FnMut(&Sent) -> Option<Fate>, mut each: impl FnMut(&mut Sent)) {
         self.tidy();
         for sent in self.packets.range_mut(self.settled..).filter(|sent| sent.fate == Fate::Flying) {
             match verdict(sent) {
                 None => break,
-                Some(false) => {}
-                Some(true) => {
-                    sent.fate = Fate::Lost;
+                Some(Fate::Flying) => {}
+                Some(fate) => {
+                    sent.fate = fate;
                     self.in_flight -= u64::from(sent.bytes);
                     each(sent);
                 }
@@ -195,8 +207,8 @@ impl SentPackets {
         }
         let late = self.largest_acked.unwrap_or(0).saturating_sub(LATE);
         while let Some(front) = self.packets.front() {
-            let is_over = front.fate == Fate::Over || (front.fate == Fate::Lost && front.counter < late);
-            if !is_over {
+            let is_wanted = front.fate == Fate::Flying || (front.fate != Fate::Over && front.counter >= late);
+            if is_wanted {
                 break;
             }
             self.packets.pop_front();

@@ -28,7 +28,10 @@ pub(crate) struct Stream {
     /// Nothing more is sent: reset, or acknowledged to the end.
     pub(crate) sent: bool,
     /// The writer was refused and waits.
-    pub(crate) wants_write: bool,
+    is_waiting: bool,
+    /// In one of the queues of those that send.
+    is_lost: bool,
+    is_ready: bool,
 }
 
 /// A byte beyond the end, or two ends.
@@ -105,6 +108,8 @@ pub(crate) struct Streams {
     /// Who has something to send: what was lost goes first.
     lost: VecDeque<u64>,
     ready: VecDeque<u64>,
+    /// Whose writers wait.
+    waiting: Vec<u64>,
 }
 
 /// What a frame's stream number means.
@@ -130,6 +135,7 @@ impl Streams {
             peer_told: peer_at_once,
             lost: VecDeque::new(),
             ready: VecDeque::new(),
+            waiting: Vec::new(),
         }
     }
 
@@ -204,14 +210,16 @@ impl Streams {
         }
     }
 
-    /// Gives the stream a place in the queue of those that send, if it has something to send and no place yet.
+    /// Gives the stream a place in the queue of those that send, if it has something to send and no place yet. One whose
+    /// bytes were lost does not wait in the queue of new bytes.
     pub(crate) fn queue(&mut self, number: u64) {
-        if let Some(stream) = self.map.get_mut(&number)
-            && !stream.sent
-            && stream.send.has_more()
-            && !std::mem::replace(&mut stream.send.is_queued, true)
-        {
-            if stream.send.has_lost() { self.lost.push_back(number) } else { self.ready.push_back(number) }
+        let Some(stream) = self.map.get_mut(&number).filter(|stream| !stream.sent) else { return };
+        if stream.send.has_lost() {
+            if !std::mem::replace(&mut stream.is_lost, true) {
+                self.lost.push_back(number);
+            }
+        } else if stream.send.has_more() && !std::mem::replace(&mut stream.is_ready, true) {
+            self.ready.push_back(number);
         }
     }
 
@@ -221,23 +229,45 @@ impl Streams {
 
     /// The stream whose turn it is; `queue` it again afterwards.
     pub(crate) fn next(&mut self) -> Option<u64> {
-        let number = self.lost.pop_front().or_else(|| self.ready.pop_front())?;
+        let lost = self.lost.pop_front();
+        let number = lost.or_else(|| self.ready.pop_front())?;
         if let Some(stream) = self.map.get_mut(&number) {
-            stream.send.is_queued = false;
+            let is_queued = if lost.is_some() { &mut stream.is_lost } else { &mut stream.is_ready };
+            *is_queued = false;
         }
         Some(number)
     }
 
+    /// The stream's writer waits for room.
+    pub(crate) fn wait(&mut self, number: u64) {
+        if let Some(stream) = self.map.get_mut(&number)
+            && !std::mem::replace(&mut stream.is_waiting, true)
+        {
+            self.waiting.push(number);
+        }
+    }
+
     /// Those whose writers wait, which wait no longer.
-    pub(crate) fn take_waiting(&mut self) -> Vec<u64> {
-        let waiting =
-            |(number, stream): (&u64, &mut Stream)| std::mem::take(&mut stream.wants_write).then_some(*number);
-        self.map.iter_mut().filter_map(waiting).collect()
+    pub(crate) fn take_waiting(&mut self) -> impl Iterator<Item = u64> {
+        let map = &mut self.map;
+        let is_there = |number: &u64| map.get_mut(number).is_some_and(|stream| std::mem::take(&mut stream.is_waiting));
+        std::mem::take(&mut self.waiting).into_iter().filter(is_there)
+    }
+
+    /// Bytes, and ranges and chunks, of all streams.
+    pub(crate) fn held(&self) -> (u64, usize) {
+        let each = self.map.values().map(|Stream { send, receive, .. }| {
+            let unread: usize = receive.pieces.iter().map(|(_, data)| data.len()).sum();
+            (send.held() + unread as u64, 1 + send.parts() + receive.came.len() + receive.pieces.len())
+        });
+        let queued = self.lost.len() + self.ready.len();
+        each.fold((0, queued), |(bytes, parts), (b, p)| (bytes + b, parts + p))
     }
 
     pub(crate) fn clear(&mut self) {
         self.map.clear();
         self.lost.clear();
         self.ready.clear();
+        self.waiting.clear();
     }
 }

@@ -21,7 +21,9 @@ const MIN_SEGMENT: usize = 16;
 /// Small frames that wait before the peer may open no more streams.
 const MAX_ITEMS: usize = 8192;
 /// A challenge's packet is as long as this.
-const CHALLENGE: usize = HEADER + 9 + TAG;
+pub(crate) const CHALLENGE: usize = HEADER + 9 + TAG;
+/// Of a listener; a dialler may send what it likes.
+const LONGEST_FAREWELL: usize = HEADER + packet::MAX_TOKEN + 64 + frame::MAX_REASON;
 
 /// What one packet became.
 struct Built {
@@ -38,7 +40,7 @@ impl Connection {
             Life::Open => {}
         }
         if let Some((address, challenge)) = self.path.ask(now, CHALLENGE) {
-            let start = self.begin(now, Level::Data, buffer)?;
+            let start = self.begin(Level::Data, buffer)?;
             frame::put_challenge(&challenge, buffer);
             self.end(
                 now,
@@ -54,17 +56,24 @@ impl Connection {
         let mut segment = None;
         for _ in 0..segments.get() {
             let start = buffer.len();
-            let limit = segment.unwrap_or(self.mtu.current());
+            let limit = segment.unwrap_or(usize::MAX).min(self.largest());
             let Some(is_datagram) = self.packet(now, limit, buffer) else { break };
             let size = buffer.len() - start;
-            segment.get_or_insert(size);
+            // All are of the first one's size but the last, which may be smaller.
+            let is_first = segment.is_none();
+            let first = *segment.get_or_insert(size);
             let is_next_alike = is_datagram && self.datagrams_out.front().is_some_and(|d| d.len() + overhead() <= size);
-            if size < limit && !is_next_alike {
+            if size < first || (is_first && size < limit && !is_next_alike) {
                 break;
             }
         }
         let size = buffer.len();
         segment.map(|segment| self.transmit_to(self.path.remote(), size, (segment < size).then_some(segment)))
+    }
+
+    /// Largest packet now. The second probe of a timeout is as small as every path takes: the path may have become small.
+    fn largest(&self) -> usize {
+        if self.timeouts > 0 && self.probes == 1 { MIN_PATH } else { self.mtu.current() }
     }
 
     /// Appends one packet of at most `limit` bytes. Returns whether it is a datagram's; None: there is nothing to send.
@@ -77,7 +86,7 @@ impl Connection {
             if !self.keys.has(level) || !(wants_data || self.received[level as usize].is_due) {
                 continue;
             }
-            let start = self.begin(now, level, buffer)?;
+            let start = self.begin(level, buffer)?;
             let end = (start.1 + limit).saturating_sub(TAG);
             let built = match buffer.len() < end {
                 true => self.fill(now, level, wants_data, end, buffer),
@@ -143,10 +152,9 @@ impl Connection {
     // ---- one packet ----
 
     /// Appends a header. Returns it and where the packet starts.
-    fn begin(&mut self, now: Instant, level: Level, buffer: &mut Vec<u8>) -> Option<(Header, usize)> {
+    fn begin(&mut self, level: Level, buffer: &mut Vec<u8>) -> Option<(Header, usize)> {
         let start = buffer.len();
-        let keep = self.late();
-        let phase = level == Level::Data && self.keys.phase(now, keep);
+        let phase = level == Level::Data && self.keys.phase();
         let is_initial = level == Level::Initial;
         let initial = is_initial.then_some(Initial { version: VERSION, from: self.own, token: 0..0 });
         let counter = self.sent.next();
@@ -247,12 +255,12 @@ impl Connection {
                 frame::put_datagram(payload, buffer);
                 self.pop_datagram();
                 built.is_datagram = true;
-            } else if 1 + payload.len() + HEADER + TAG > self.mtu.current() {
+            } else if payload.len() + overhead() > self.mtu.current() {
                 // The path has become smaller.
                 self.pop_datagram();
             }
-            // Else it has the next packet for itself.
-            if built.is_datagram || buffer.len() > before {
+            // One that does not fit has the next packet for itself, before streams.
+            if built.is_datagram || !self.datagrams_out.is_empty() {
                 return;
             }
         }
@@ -323,24 +331,24 @@ impl Connection {
     // ---- packets of their own ----
 
     fn transmit_probe(&mut self, now: Instant, size: usize, buffer: &mut Vec<u8>) -> Option<Transmit> {
-        let start = self.begin(now, Level::Data, buffer)?;
+        let start = self.begin(Level::Data, buffer)?;
         frame::put_ping(buffer);
         buffer.resize(size - TAG, 0);
         let mut contents = Contents::default();
         contents.push(Item::Probe);
-        self.mtu.probe_sent();
+        self.mtu.probe_sent(start.0.counter);
         self.end(now, start, Built { contents, is_eliciting: true, is_datagram: false }, buffer)?;
         Some(self.transmit_to(self.path.remote(), buffer.len(), None))
     }
 
     fn transmit_farewell(&mut self, now: Instant, buffer: &mut Vec<u8>) -> Option<Transmit> {
+        if self.path.room() < LONGEST_FAREWELL as u64 {
+            return None;
+        }
         let farewell = self.farewell.as_mut()?;
         let level = farewell.levels.pop()?;
         let (is_fault, code, reason) = (farewell.is_fault, farewell.code, farewell.reason.clone());
-        if self.path.room() < MIN_PATH as u64 {
-            return None;
-        }
-        let start = self.begin(now, level, buffer)?;
+        let start = self.begin(level, buffer)?;
         frame::put_close(is_fault, code, &reason, buffer);
         self.end(now, start, Built { contents: Contents::default(), is_eliciting: false, is_datagram: false }, buffer)?;
         Some(self.transmit_to(self.path.remote(), buffer.len(), None))
