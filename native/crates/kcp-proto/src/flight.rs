@@ -167,3 +167,27 @@ impl Flight {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_segments_that_are_gone_do_not_pile_up() {
+        let mut flight = Flight::new(&Config::FAST);
+        let mut pool = Pool::new(10);
+        let now = Instant::now();
+        let deadline = now + std::time::Duration::from_secs(60);
+        for ordinal in 0..100_000 {
+            let sn = flight.next();
+            flight.push(0, pool.copy(b"x"), Sending { ordinal, at: now, ts: 0 });
+            flight.watch(sn, ordinal, Some(deadline));
+            if ordinal >= 5 {
+                flight.acknowledge(sn - 5, &mut pool);
+            }
+            // Six at most were out when it was last swept.
+            let most = 2 * 6 + SWEEP_AT;
+            assert!(flight.deadlines.len() <= most && flight.order.len() <= most);
+        }
+    }
+}
