@@ -333,8 +333,8 @@ const clientCases: readonly Case[] = [
   },
   {
     title: 'a transport that comes later',
-    yaml: `${base}transport: kcp\n${ssh}`,
-    problems: ['f.yaml:3:12: transport: expected one of auto, quic, tls, found "kcp"'],
+    yaml: `${base}transport: wss\n${ssh}`,
+    problems: ['f.yaml:3:12: transport: expected one of auto, quic, kcp, tls, found "wss"'],
   },
   {
     title: 'a proxy without type',

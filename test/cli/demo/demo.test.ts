@@ -47,7 +47,7 @@ test.serial('flags that are out of range are refused', async (t) => {
     ['--rtt', '-1'],
     ['--loss', '51'],
     ['--loss', ''],
-    ['--transport', 'kcp'],
+    ['--transport', 'wss'],
   ]) {
     const run = await runPetrel(t, ['demo', ...flags], { home: testFolder(t).path })
     t.is(run.code, 2, flags.join(' '))
