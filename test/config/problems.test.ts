@@ -86,12 +86,12 @@ const serverCases: readonly Case[] = [
   {
     title: 'a transport that is not there',
     yaml: 'transports: [quic, smoke]',
-    problems: ['f.yaml:1:20: transports[1]: expected one of quic, tls, found "smoke"'],
+    problems: ['f.yaml:1:20: transports[1]: expected one of quic, kcp, tls, found "smoke"'],
   },
   {
     title: 'no transport at all',
     yaml: 'transports: []',
-    problems: ['f.yaml:1:1: transports: expected a list out of quic, tls, found a list'],
+    problems: ['f.yaml:1:1: transports: expected a list out of quic, kcp, tls, found a list'],
   },
   {
     title: 'a range the wrong way round',
