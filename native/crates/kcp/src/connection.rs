@@ -40,7 +40,7 @@ const DATAGRAM_SEND_BYTES: usize = 64 * 1024;
 pub(crate) const EARLY: EarlyConfig = EarlyConfig { after: 3, limit: u32::MAX };
 /// Timeouts grow by half; `recovery` ends them at a second, so that a link moves again soon after an outage.
 const RTO: RtoConfig = RtoConfig {
-    initial: Duration::from_millis(300),
+    initial: Duration::from_millis(200),
     min: Duration::from_millis(20),
     max: Duration::from_secs(3),
     granularity: Duration::from_millis(2),
