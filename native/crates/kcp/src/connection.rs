@@ -39,11 +39,11 @@ const MAX_SEND_BYTES: u64 = 64 * 1024 * 1024;
 const DATAGRAM_SEND_BYTES: usize = 64 * 1024;
 /// Later acknowledgements that make a packet lost, to begin with; see `recovery`.
 pub(crate) const EARLY: EarlyConfig = EarlyConfig { after: 3, limit: u32::MAX };
-/// Timeouts grow by half and end at a second and a half, so that a link moves again soon after an outage.
+/// Timeouts grow by half; `recovery` ends them at a second, so that a link moves again soon after an outage.
 const RTO: RtoConfig = RtoConfig {
-    initial: Duration::from_millis(300),
+    initial: Duration::from_millis(200),
     min: Duration::from_millis(20),
-    max: Duration::from_millis(1_500),
+    max: Duration::from_secs(3),
     granularity: Duration::from_millis(2),
     growth: Growth::Half,
 };
@@ -464,7 +464,7 @@ impl Link for Connection {
 
 impl Connection {
     /// The peer's certificate and words are believed from now on.
-    pub(crate) fn connected(&mut self) {
+    pub(crate) fn connected(&mut self, now: Instant) {
         self.is_connected = true;
         self.peer_pin = self.handshake.peer_certificate().and_then(|certificate| pin(certificate));
         if let Some(theirs) = &self.peer_parameters {
@@ -472,7 +472,8 @@ impl Connection {
         }
         if !self.is_dialer {
             self.is_confirmed = true;
-            self.path.validate();
+            let random = &self.random;
+            self.path.settle(now, || random.bytes());
             self.drop_level(Level::Initial);
             self.drop_level(Level::Handshake);
             self.items.push_back(Item::Done);

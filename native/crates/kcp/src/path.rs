@@ -34,6 +34,8 @@ pub(crate) struct Path {
     /// Ours, to which the peer sends.
     local: Option<IpAddr>,
     is_validated: bool,
+    /// The peer's address changed during the handshake.
+    has_moved: bool,
     received: u64,
     sent: u64,
     candidates: Vec<Candidate>,
@@ -41,7 +43,8 @@ pub(crate) struct Path {
 
 impl Path {
     pub(crate) fn new(remote: SocketAddr, is_validated: bool) -> Self {
-        Self { remote, local: None, is_validated, received: 0, sent: 0, candidates: Vec::new() }
+        let candidates = Vec::new();
+        Self { remote, local: None, is_validated, has_moved: false, received: 0, sent: 0, candidates }
     }
 
     pub(crate) fn remote(&self) -> SocketAddr {
@@ -57,8 +60,22 @@ impl Path {
         self.local = local.or(self.local);
     }
 
-    pub(crate) fn validate(&mut self) {
-        self.is_validated = true;
+    /// A packet came from here that only who has got ours can have made. After a move it may be a copy of an observer's,
+    /// and only an answered challenge counts.
+    pub(crate) fn validate(&mut self, from: SocketAddr) {
+        self.is_validated |= from == self.remote && !self.has_moved;
+    }
+
+    /// The handshake's newest authentic packet came from another address, and there is no way to ask that one yet.
+    pub(crate) fn follow(&mut self, from: SocketAddr, bytes: usize) {
+        *self = Self { local: self.local, has_moved: true, received: bytes as u64, ..Self::new(from, false) };
+    }
+
+    /// The handshake is over. A listener asks an address that has not proved itself.
+    pub(crate) fn settle(&mut self, now: Instant, challenge: impl FnOnce() -> [u8; 8]) {
+        if !self.is_validated {
+            self.came_from(now, self.remote, self.received as usize, challenge);
+        }
     }
 
     /// Counts what came; before it is known to be authentic.

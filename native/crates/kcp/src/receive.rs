@@ -85,14 +85,16 @@ impl Connection {
             self.has_peer = true;
             self.peer = initial.from;
         }
-        if header.level == Level::Handshake && !self.is_dialer {
-            // Whoever has these keys has got our packets.
-            self.path.validate();
-            self.drop_level(Level::Initial);
-        }
-        if is_newest && from != self.path.remote() && header.level == Level::Data {
+        if is_newest && from != self.path.remote() {
             let random = &self.random;
-            self.path.came_from(now, from, size, || random.bytes());
+            match self.is_connected {
+                true => self.path.came_from(now, from, size, || random.bytes()),
+                false => self.path.follow(from, size),
+            }
+        }
+        if header.level == Level::Handshake && !self.is_dialer {
+            self.path.validate(from);
+            self.drop_level(Level::Initial);
         }
         let frames = std::mem::take(bytes).freeze().slice(header.len..header.len + len);
         let mut is_eliciting = false;
@@ -172,7 +174,7 @@ impl Connection {
             if self.peer_parameters.is_none() {
                 return self.fault(now, PARAMETERS, "the peer has no parameters");
             }
-            self.connected();
+            self.connected(now);
         }
     }
 

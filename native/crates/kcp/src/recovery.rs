@@ -19,6 +19,8 @@ const MAX_EARLY: usize = 128;
 /// Eighths of a round trip that a packet may take longer: to begin with (RFC 9002 §6.1.2), and on paths with jitter.
 pub(crate) const SLACK: u32 = 1;
 const MAX_SLACK: u32 = 8;
+/// Between two timeouts of a row, at most, unless the path takes longer.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 /// Quiet after which a dialler asks whether it is heard.
 const SILENCE: Duration = Duration::from_millis(250);
 /// Timeouts in a row after which the rate is not believed any more.
@@ -218,7 +220,8 @@ impl Connection {
     /// §6.2.2.1).
     fn timeout_at(&self) -> Option<Instant> {
         let is_waiting = self.sent.in_flight() > 0 || (self.is_dialer && !self.is_confirmed);
-        is_waiting.then(|| self.last_eliciting + self.rto.backed_off(self.timeouts))
+        let wait = self.rto.backed_off(self.timeouts).min(MAX_WAIT.max(self.rto.current()));
+        is_waiting.then(|| self.last_eliciting + wait)
     }
 
     pub(crate) fn on_timeout(&mut self, now: Instant) {

@@ -68,8 +68,10 @@ fn check(seed: u64) {
     let start = lab.start;
     let ended = lab.net.run(&mut lab.hosts, until, |now, hosts| state.step(now, start, hosts));
     let told = format!("seed {seed}: {:#?}", state.plan);
-    for host in &lab.hosts[..2] {
-        assert_eq!(host.lost, None, "{told}");
+    for (index, host) in lab.hosts[..2].iter().enumerate() {
+        let connected = host.connected.map(|at| at - start);
+        let now = lab.net.now() - start;
+        assert_eq!(host.lost, None, "host {index} at {now:?}, connected at {connected:?}, {told}");
     }
     if let Err(stop) = ended {
         let held = [lab.hosts[0].link().held(), lab.hosts[1].connection.as_mut().map(|c| c.held()).unwrap_or_default()];

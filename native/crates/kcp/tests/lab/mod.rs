@@ -282,9 +282,10 @@ impl Machine for Host {
     }
 }
 
-fn limits(config: Config) -> Limits {
+pub fn listener(credentials: &Credentials, secret: &[u8], config: Config) -> Endpoint {
     let Config { streams, idle, keep_alive } = config;
-    Limits { streams, idle, keep_alive, credit_bytes: 0, datagram_bytes: 0, window_bytes: 0 }
+    let limits = Limits { streams, idle, keep_alive, credit_bytes: 0, datagram_bytes: 0, window_bytes: 0 };
+    Endpoint::listener(Identity { tls: credentials.server.clone(), secret: secret.to_vec() }, limits)
 }
 
 /// A dialler (host 1) and a listener (host 2) with `link` between the dialler and the core; and a stranger (host 3).
@@ -314,10 +315,7 @@ impl Lab {
         let name = ServerName::try_from("server").expect("a name");
         let connection =
             Connection::dial(start, credentials.client.clone(), name, address(2), config).expect("a connection");
-        let endpoint = {
-            let identity = Identity { tls: credentials.server.clone(), secret: SECRET.to_vec() };
-            Endpoint::listener(identity, limits(config))
-        };
+        let endpoint = listener(credentials, SECRET, config);
         let hosts = [
             Host::new(address(1), None, Some(connection)),
             Host::new(address(2), Some(endpoint), None),

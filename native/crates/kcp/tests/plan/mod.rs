@@ -60,7 +60,7 @@ impl Plan {
             overhead: 28,
         };
         let link = Link { up: spec(), down: spec() };
-        let (nat, keep_alive) = nat(&mut rng);
+        let (nat, keep_alive) = nat(&mut rng, rtt.as_secs_f64());
         let shrinks = (rng.u8(0..4) == 0).then(|| (seconds(&mut rng, 0.5..3.0), rng.usize(1_200..1_452)));
         let counters = [0, 0, (1 << 14) - 50, (1 << 30) - 50, (1 << 62) - (1 << 24)];
         let tuning = Tuning {
@@ -133,9 +133,19 @@ fn seconds(rng: &mut Rng, range: Range<f64>) -> Duration {
 fn loss(rng: &mut Rng) -> Loss {
     match rng.u8(0..4) {
         0 => Loss::None,
-        1 => Loss::bursts(rng.f64() * 0.3, 1.5 + rng.f64() * 10.0),
+        1 => bursts(rng),
         2 => Loss::Independent(rng.f64() * 0.05),
         _ => Loss::Independent(rng.f64() * 0.3),
+    }
+}
+
+/// Counted in packets, so they last long where little is sent: short ones, with gaps.
+fn bursts(rng: &mut Rng) -> Loss {
+    Loss::GilbertElliott {
+        good_to_bad: rng.f64() * 0.1,
+        bad_to_good: 0.25 + rng.f64() * 0.5,
+        loss_good: 0.0,
+        loss_bad: 0.8,
     }
 }
 
@@ -152,10 +162,11 @@ fn outages(rng: &mut Rng) -> Vec<Range<Duration>> {
     each.take(count).collect()
 }
 
-fn nat(rng: &mut Rng) -> (Option<Nat>, Duration) {
+/// One that rebinds does so after the five journeys or so that a link takes to follow, and some more for losses.
+fn nat(rng: &mut Rng, rtt: f64) -> (Option<Nat>, Duration) {
     let nat = Nat::new(([203, 0, 113, 1], 20_000).into());
     match rng.u8(0..6) {
-        0 => (Some(nat.rebind_every(seconds(rng, 0.7..5.0))), Duration::from_secs(5)),
+        0 => (Some(nat.rebind_every(seconds(rng, 0.7 + 8.0 * rtt..6.0))), Duration::from_secs(5)),
         1 => (Some(nat.forget_after(Duration::from_secs(2))), Duration::from_secs(1)),
         2 => (Some(nat), Duration::from_secs(5)),
         _ => (None, Duration::from_secs(5)),
@@ -163,7 +174,7 @@ fn nat(rng: &mut Rng) -> (Option<Nat>, Duration) {
 }
 
 fn streams(rng: &mut Rng) -> Vec<Stream> {
-    let mut budget = logarithmic(rng, 20_000.0, 2_500_000.0) as usize;
+    let mut budget = logarithmic(rng, 20_000.0, 8_000_000.0) as usize;
     let count = rng.usize(1..25);
     let mut one = |rng: &mut Rng| {
         let len = if rng.u8(0..6) == 0 { 0 } else { logarithmic(rng, 1.0, 2_000_000.0) as usize }.min(budget);
