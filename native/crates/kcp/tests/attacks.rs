@@ -295,7 +295,7 @@ fn what_speaks_another_version_says_so() {
     let first = lab.hosts[0].sent.as_ref().expect("packets")[0].1.clone();
     let (to, from) = (first[1..9].to_vec(), first[21..29].to_vec());
     let versions = |own: &[u8], theirs: &[u8], list: &[u8]| [&[0x1a][..], own, theirs, list].concat();
-    let mut say = |lab: &mut Lab, packet: Vec<u8>| {
+    let say = |lab: &mut Lab, packet: Vec<u8>| {
         let now = lab.net.now();
         lab.net.send_spoofed(now, lab.stranger, address(2), address(1), packet);
         lab.pass(ms(200));
