@@ -7,6 +7,8 @@ mod connection;
 mod endpoint;
 mod frame;
 mod handshake;
+#[cfg(test)]
+mod hostile;
 mod keys;
 mod mtu;
 mod pacer;

@@ -237,7 +237,8 @@ impl Connection {
     fn segment(&mut self, number: u64, offset: u64, fin: bool, data: Bytes) -> Result<(), Fault> {
         let Some(stream) = self.find(number)? else { return Ok(()) };
         match stream.receive.insert(offset, fin, data) {
-            Err(Contradiction) => return Err(Fault(STREAM, "a stream with two ends")),
+            Err(Contradiction::TwoEnds) => return Err(Fault(STREAM, "a stream with two ends")),
+            Err(Contradiction::Holes) => return Err(Fault(LIMIT, "a stream with too many holes")),
             Ok(true) => self.signals.push_back(Signal::Readable(number)),
             Ok(false) => {}
         }

@@ -34,9 +34,16 @@ pub(crate) struct Stream {
     is_ready: bool,
 }
 
-/// A byte beyond the end, or two ends.
+/// What no honest peer sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Contradiction;
+pub(crate) enum Contradiction {
+    /// A byte beyond the end, or two ends.
+    TwoEnds,
+    /// More holes than any pattern of loss makes: 64 MiB of smallest packets with every second one lost has 28,000.
+    Holes,
+}
+
+const MAX_HOLES: usize = 32 * 1024;
 
 impl ReceiveStream {
     /// True: the driver is to be told.
@@ -45,13 +52,16 @@ impl ReceiveStream {
         let highest = self.came.descending().next().map_or(0, |range| range.end);
         let beyond = self.end.is_some_and(|known| end > known || (fin && end != known));
         if beyond || (fin && end < highest) {
-            return Err(Contradiction);
+            return Err(Contradiction::TwoEnds);
         }
         if self.is_done {
             return Ok(false);
         }
         let is_end = fin && self.end.replace(end).is_none();
         let is_new = self.came.insert(offset..end) > 0;
+        if self.came.len() > MAX_HOLES {
+            return Err(Contradiction::Holes);
+        }
         if is_new {
             self.pieces.push((offset, data));
         }

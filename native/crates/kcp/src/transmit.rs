@@ -193,7 +193,10 @@ impl Connection {
                 contents,
                 fate: Fate::Flying,
             });
-            self.last_eliciting = now;
+            // A listener that lacks the end of the handshake hears no data, so data must not put off the timeout.
+            if level < Level::Data || self.is_confirmed {
+                self.last_eliciting = now;
+            }
             self.unasked = 0;
             self.probes = self.probes.saturating_sub(1);
             self.pacer.spend(size as u64);

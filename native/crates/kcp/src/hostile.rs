@@ -1,0 +1,246 @@
+//! Tests: a peer that has got through the handshake and then says whatever it likes. Its packets are sealed as they
+//! should be; nothing in them may panic the other end, or grow it.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use fastrand::Rng;
+use petrel_link::{Connection as _, Signal};
+use petrel_streams::varint;
+use rcgen::generate_simple_self_signed;
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use crate::connection::{Config, Connection};
+use crate::endpoint::{Arrival, Endpoint};
+use crate::packet::{self, Header, Level};
+use crate::{ALPN, Held};
+
+const CONFIG: Config = Config { streams: 100, idle: Duration::from_secs(15), keep_alive: Duration::from_secs(5) };
+
+/// A listener that is as it should be, and a dialler whose keys somebody else uses.
+struct Pair {
+    now: Instant,
+    hostile: Connection,
+    victim: Connection,
+    counter: u64,
+}
+
+fn tls() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+    let made = generate_simple_self_signed(vec!["server".to_string()]).expect("a certificate");
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = &[&rustls::version::TLS13];
+    let server = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions);
+    let mut server = server
+        .expect("TLS 1.3")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a server");
+    server.alpn_protocols = vec![ALPN.to_vec()];
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).expect("a root");
+    let client = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions);
+    let mut client = client.expect("TLS 1.3").with_root_certificates(roots).with_no_client_auth();
+    client.alpn_protocols = vec![ALPN.to_vec()];
+    (Arc::new(server), Arc::new(client))
+}
+
+fn address(port: u16) -> SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}
+
+/// All that a connection has to send now.
+fn drain(connection: &mut Connection, now: Instant) -> Vec<Vec<u8>> {
+    let mut packets = Vec::new();
+    let mut buffer = Vec::new();
+    while let Some(sent) = connection.poll_transmit(now, NonZeroUsize::MIN, &mut buffer) {
+        packets.push(buffer[..sent.size].to_vec());
+        buffer.clear();
+        assert!(packets.len() < 10_000, "a flood");
+    }
+    packets
+}
+
+impl Pair {
+    fn new() -> Self {
+        let mut now = Instant::now();
+        let (server, client) = tls();
+        let name = ServerName::try_from("server").expect("a name");
+        let mut hostile = Connection::dial(now, client, name, address(2), CONFIG).expect("a dialler");
+        let mut endpoint = Endpoint::new(server, b"secret", CONFIG);
+        let first = drain(&mut hostile, now).remove(0);
+        let arrival = endpoint.handle(address(1), BytesMut::from(&first[..]), &mut Vec::new());
+        let Arrival::Stranger(incoming) = arrival else { panic!("no first packet") };
+        let (_, mut victim) = endpoint.accept(incoming, now).expect("a link");
+        for _ in 0..20 {
+            now += Duration::from_millis(1);
+            for packet in drain(&mut victim, now) {
+                hostile.handle_datagram(now, address(2), BytesMut::from(&packet[..]));
+            }
+            for packet in drain(&mut hostile, now) {
+                victim.handle_datagram(now, address(1), BytesMut::from(&packet[..]));
+            }
+        }
+        assert!(hostile.is_connected && victim.is_confirmed);
+        let counter = hostile.sent.next() + 100;
+        Self { now, hostile, victim, counter }
+    }
+
+    /// Seals these frames and gives them to the victim; its answers vanish.
+    fn say(&mut self, frames: &[u8]) {
+        let phase = self.hostile.keys.phase();
+        let mut header =
+            Header { level: Level::Data, phase, to: self.hostile.peer, counter: self.counter, initial: None, len: 0 };
+        self.counter += 1;
+        let mut out = Vec::new();
+        packet::put_header(&header, &[], &mut out);
+        header.len = out.len();
+        out.extend_from_slice(frames);
+        assert!(self.hostile.keys.seal(&header, 0, &mut out));
+        self.victim.handle_datagram(self.now, address(1), BytesMut::from(&out[..]));
+    }
+
+    /// The driver's turn. It reads what came, and gives up what the peer stops.
+    fn turn(&mut self) -> usize {
+        while let Some(signal) = self.victim.poll() {
+            match signal {
+                Signal::Readable(stream) => {
+                    self.victim.read(stream, &mut |_, _| {});
+                }
+                Signal::Stopped(stream, code) => self.victim.abandon(stream, code),
+                Signal::Datagrams => while self.victim.receive_datagram().is_some() {},
+                _ => {}
+            }
+        }
+        drain(&mut self.victim, self.now).len()
+    }
+
+    /// Time passes at the victim.
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        while self.victim.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.victim.handle_timeout(self.now);
+            drain(&mut self.victim, self.now);
+        }
+    }
+}
+
+fn numbers(kind: u8, numbers: &[u64]) -> Vec<u8> {
+    let mut out = vec![kind];
+    numbers.iter().for_each(|number| varint::put(*number, &mut out));
+    out
+}
+
+#[test]
+fn no_sequence_of_frames_panics_or_floods() {
+    for seed in 0..60 {
+        let mut rng = Rng::with_seed(seed);
+        let mut pair = Pair::new();
+        for _ in 0..400 {
+            if pair.victim.is_closed() {
+                break;
+            }
+            let mut frames = Vec::new();
+            for _ in 0..rng.usize(1..6) {
+                // Numbers that are near something: small, what was sent, the largest.
+                let near = pair.victim.sent.next();
+                let mut number = || match rng.u8(0..8) {
+                    0 => varint::MAX - rng.u64(0..3),
+                    1 => near.saturating_sub(rng.u64(0..3)),
+                    2 => 1 << rng.u8(0..62),
+                    _ => rng.u64(0..40),
+                };
+                let list: Vec<u64> = (0..8).map(|_| number()).collect();
+                frames.extend(match rng.u8(0..20) {
+                    0 => numbers(0x02, &[list[0], list[1], 0, list[0].min(list[2])]),
+                    1 => numbers(0x02, &[near - 1, list[1], 0, near - 1]),
+                    2 => numbers(0x09, &list[..1]),
+                    3 => numbers(0x0a, &list[..3]),
+                    4..=5 => numbers(0x0b, &[4 * list[0] % 400, list[1]]),
+                    6..=7 => numbers(0x0c, &[4 * list[0] % 400, list[1]]),
+                    8 => vec![[0x07, 0x08][rng.usize(0..2)], 1, 2, 3, 4, 5, 6, 7, 8],
+                    9 => vec![0x01],
+                    10 => numbers(rng.u8(0..0x20), &list),
+                    kind => {
+                        let data = rng.usize(0..20);
+                        let offset = if rng.u8(0..20) == 0 { list[1] } else { list[1] % 3_000 };
+                        let fin = u8::from(kind == 19);
+                        let mut frame = numbers(0x12 | fin, &[4 * list[0] % 400, offset, data as u64]);
+                        frame.resize(frame.len() + data, 0x55);
+                        frame
+                    }
+                });
+            }
+            pair.say(&frames);
+            let sent = pair.turn();
+            assert!(sent < 200, "seed {seed}: {sent} packets for one");
+            if rng.u8(0..10) == 0 {
+                let number = 4 * rng.u64(0..100);
+                let _ = pair.victim.write(number, &mut Bytes::from(vec![1; rng.usize(0..5_000)]));
+            }
+            if rng.u8(0..10) == 0 {
+                pair.pass(Duration::from_millis(rng.u64(1..300)));
+            }
+        }
+        let Held { things, .. } = pair.victim.held();
+        assert!(things < 20_000, "seed {seed}: {things}");
+    }
+}
+
+#[test]
+fn who_opens_and_resets_streams_is_not_given_more_than_are_heard_of_as_over() {
+    let mut pair = Pair::new();
+    for number in 0..50_000u64 {
+        pair.say(&[numbers(0x0b, &[4 * number, 1]), numbers(0x0c, &[4 * number, 1])].concat());
+        pair.turn();
+        if pair.victim.is_closed() {
+            break;
+        }
+    }
+    let held = pair.victim.held();
+    assert!(held.things < 12_000, "{held:?}");
+}
+
+#[test]
+fn who_acknowledges_nothing_is_dropped_after_the_idle_time() {
+    let mut pair = Pair::new();
+    pair.say(&numbers(0x12, &[0, 0, 0]));
+    pair.turn();
+    let _ = pair.victim.write(0, &mut Bytes::from(vec![1; 4_000_000]));
+    for _ in 0..200 {
+        pair.say(&[0x01]);
+        pair.turn();
+        pair.pass(Duration::from_millis(100));
+        let held = pair.victim.held();
+        assert!(held.things < 1_000 && held.bytes <= 4_000_000, "{held:?}");
+    }
+    assert!(pair.victim.is_closed(), "still there");
+}
+
+#[test]
+fn a_stream_of_holes_and_a_flood_of_small_datagrams_stay_small() {
+    let mut pair = Pair::new();
+    for n in 0..40_000u64 {
+        let mut frames = numbers(0x12, &[0, 2 * n, 1]);
+        frames.push(0x55);
+        pair.say(&frames);
+        pair.turn();
+    }
+    assert!(pair.victim.is_closed(), "a stream of 40,000 holes");
+    let mut pair = Pair::new();
+    for _ in 0..20_000 {
+        // Nobody reads them.
+        pair.say(&[vec![0; 1_000], vec![0x0d, 1]].concat());
+        while pair.victim.poll().is_some() {}
+    }
+    assert!(pair.victim.held().bytes < 16 * 1024, "{:?}", pair.victim.held());
+    for _ in 0..20_000 {
+        pair.say(&[0x07, 1, 2, 3, 4, 5, 6, 7, 8].repeat(20));
+        while pair.victim.poll().is_some() {}
+    }
+    assert!(pair.victim.held().things < 2_000, "{:?}", pair.victim.held());
+}
