@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use fastrand::Rng;
-use petrel_link::{Connection as _, Signal};
+use petrel_link::{Connection as _, Limits, Signal};
 use petrel_streams::varint;
 use rcgen::generate_simple_self_signed;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
@@ -17,7 +17,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use crate::connection::{Config, Connection};
 use crate::endpoint::{Arrival, Endpoint};
 use crate::packet::{self, Header, Level};
-use crate::{ALPN, Held};
+use crate::{ALPN, Held, Identity};
 
 const CONFIG: Config = Config { streams: 100, idle: Duration::from_secs(15), keep_alive: Duration::from_secs(5) };
 
@@ -71,11 +71,13 @@ impl Pair {
         let (server, client) = tls();
         let name = ServerName::try_from("server").expect("a name");
         let mut hostile = Connection::dial(now, client, name, address(2), CONFIG).expect("a dialler");
-        let mut endpoint = Endpoint::new(server, b"secret", CONFIG);
+        let Config { streams, idle, keep_alive } = CONFIG;
+        let limits = Limits { streams, idle, keep_alive, credit_bytes: 0, datagram_bytes: 0, window_bytes: 0 };
+        let mut endpoint = Endpoint::listener(Identity { tls: server, secret: b"secret".to_vec() }, limits);
         let first = drain(&mut hostile, now).remove(0);
-        let arrival = endpoint.handle(address(1), BytesMut::from(&first[..]), &mut Vec::new());
-        let Arrival::Stranger(incoming) = arrival else { panic!("no first packet") };
-        let (_, mut victim) = endpoint.accept(incoming, now).expect("a link");
+        let arrival = endpoint.handle(now, (address(1), None), &first, &mut Vec::new());
+        let Some(Arrival::Stranger(stranger)) = arrival else { panic!("no first packet") };
+        let mut victim = endpoint.accept(stranger).unwrap_or_else(|_| panic!("no link"));
         for _ in 0..20 {
             now += Duration::from_millis(1);
             for packet in drain(&mut victim, now) {
