@@ -97,6 +97,8 @@ proxies:
 
 interface Scene {
   readonly server: Running
+  /** Starts it again, as it was. */
+  restart(): Promise<Running>
   readonly machines: readonly [Machine, Machine]
   /** Starts the client; how long it took until it serves, over what, and what it says of that. */
   start(clientEnv?: Record<string, string>): Promise<{ client: Running; ms: number; over: string }>
@@ -109,18 +111,22 @@ async function setUp(t: ExecutionContext, network: Partial<Network>, bind: strin
   const folder = testFolder(t)
   folder.write('token', `${token}\n`)
   const config = folder.write('server.yaml', serverYaml(bind))
-  const server = startPetrel(t, ['server', '--json', '--config', config], {
-    home: testFolder(t).path,
-    inside: there.inside,
-    ...(network.serverEnv === undefined ? {} : { env: network.serverEnv }),
-  })
-  await server.said('stderr', /"msg":"listening/)
+  const home = testFolder(t).path
+  const restart = async () => {
+    const { serverEnv: env = {} } = network
+    const args = ['server', '--json', '--config', config]
+    const server = startPetrel(t, args, { home, inside: there.inside, env })
+    await server.said('stderr', /"msg":"listening/)
+    return server
+  }
+  const server = await restart()
   if (network.rules !== undefined) block(there, network.rules)
   const script = `require('net').createServer((s) => s.end('behind NAT')).listen(${servicePort}, () => console.log('up'))`
   await daemon(t, here.inside[0]!, [...here.inside.slice(1), process.execPath, '-e', script], /up/)
   const file = folder.write('client.yaml', clientYaml(name ?? there.address))
   return {
     server,
+    restart,
     machines,
     async start(env = {}) {
       const began = performance.now()
@@ -190,6 +196,35 @@ for (const network of networks) {
     needs,
   )
 }
+
+declare(
+  'auto: when UDP is blocked and the server comes again, tls takes over, and has the head start from then on',
+  async (t) => {
+    const { server, restart, machines, start } = await setUp(t, {}, '0.0.0.0')
+    const [there] = machines
+    const { client, over } = await start()
+    t.is(over, 'quic')
+    block(there, [`udp dport ${port} drop`])
+    let serving = server
+    for (const times of [1, 2]) {
+      serving.child.kill('SIGTERM')
+      await serving.ended
+      serving = await restart()
+      await client.said('stderr', new RegExp(`("transport":"tls".*"msg":"serving"[\\s\\S]*){${times}}`))
+      t.is(await visit(t, there), 'behind NAT')
+    }
+    client.child.kill('SIGTERM')
+    const { stderr } = await client.ended
+    // The second time quic was not waited for.
+    const reasons = linesOf(stderr).filter(({ msg }) => msg.startsWith('over '))
+    t.deepEqual(
+      reasons.map(({ transport }) => transport),
+      ['tls'],
+    )
+    t.regex(reasons[0]?.msg ?? '', noAnswer)
+  },
+  needs,
+)
 
 declare(
   'auto: a name whose IPv6 address leads nowhere is served over IPv4 within 2 s',
