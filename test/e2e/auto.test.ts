@@ -33,7 +33,7 @@ interface Network {
 const without = { PETREL_NATIVE: 'off' }
 /** The first byte of a packet tells QUIC from KCP (RFC 9443): QUIC has the fixed bit. */
 const isQuic = '@th,64,8 & 0x40 == 0x40'
-const noAnswer = /^over tls: quic did not answer within \d+ ms \(UDP blocked\?\)$/
+const noAnswer = /^over tls: (\w+ did not answer within \d+ ms(, )?)+ \(UDP blocked\?\)$/
 
 const networks: readonly Network[] = [
   { title: 'everything passes', over: 'quic' },
