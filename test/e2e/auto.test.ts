@@ -17,7 +17,7 @@ const publicPort = 20_000
 const servicePort = 7000
 const withinMs = 2_000
 /** A machine that does much else is slow to start a program: the quickest of so many starts counts. */
-const starts = 3
+const starts = 5
 
 interface Network {
   readonly title: string
@@ -161,7 +161,7 @@ for (const network of networks) {
       const { server, machines, start } = await setUp(t, network, '0.0.0.0')
       const [there] = machines
       const took: number[] = []
-      for (let round = 0; round < starts && (took.at(-1) ?? withinMs) >= withinMs; round++) {
+      while (took.length < starts && (took.at(-1) ?? withinMs) >= withinMs) {
         const { client, ms, over } = await start(network.clientEnv)
         took.push(Math.round(ms))
         t.is(over, network.over)
@@ -238,12 +238,18 @@ declare(
     t.teardown(() => rmSync(own, { recursive: true }))
     writeFileSync(`${own}/hosts`, `fd77::1 ${name}\n${there.address} ${name}\n`)
     await run(t, here.inside[0]!, [...here.inside.slice(1), 'ip', 'addr', 'add', 'fd77::2/64', 'dev', 'cable', 'nodad'])
-    const { ms, over } = await start()
-    t.log(`${Math.round(ms)} ms`)
-    t.is(over, 'quic')
-    t.true(ms < withinMs)
-    t.is(await visit(t, there), 'behind NAT')
-    await server.said('stderr', /"msg":"client connected"/)
+    const took: number[] = []
+    while (took.length < starts && (took.at(-1) ?? withinMs) >= withinMs) {
+      const { client, ms, over } = await start()
+      took.push(Math.round(ms))
+      t.is(over, 'quic')
+      t.is(await visit(t, there), 'behind NAT')
+      client.child.kill('SIGTERM')
+      await client.ended
+    }
+    t.log(`${took.join(', ')} ms`)
+    t.true(Math.min(...took) < withinMs)
+    await server.said('stderr', /"msg":"client disconnected"/)
   },
   needs,
 )
