@@ -27,15 +27,15 @@ export const mutants = [
   {
     break: 'a link that comes when the race is over stays open',
     file: 'src/session/stagger.ts',
-    from: 'if (isOver()) return tooLate(result)',
-    to: 'if (isOver()) return',
+    from: 'if (this.#isOver) this.#rules.tooLate(result)',
+    to: 'if (this.#isOver) this.#startNoMore()',
     test: ['dist/test/session/stagger.test.js', 'the first success aborts those under way*'],
   },
   {
     break: 'a failure does not start the next transport',
     file: 'src/session/stagger.ts',
-    from: "verdict === 'next'",
-    to: 'underWay === 0',
+    from: "if (verdict === 'next' || verdict === 'never')",
+    to: "if (verdict === 'never' || this.#underWay === 0)",
     test: ['dist/test/session/stagger.test.js', 'a failure while another is under way*'],
   },
   {

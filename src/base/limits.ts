@@ -33,6 +33,9 @@ export const limits = {
     /** The same between addresses of one name (RFC 8305 §5), and how many of them are tried. */
     nextAddressAfterMs: 250,
     addresses: 4,
+    /** A transport that has failed while another is silent is tried again: a server that restarts is back in a moment,
+     *  and who is blocked is silent for long. Not after the time that a silent one has. */
+    again: { afterMs: 1_000, untilMs: 10_000 },
     /** Dials that a server remembers, so that no late link of one takes a place again: ten returns of each of 1,000
      *  clients; 2 MiB. */
     remembered: 10_000,

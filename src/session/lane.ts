@@ -1,6 +1,6 @@
 // One transport in a race: tries a server's addresses, the next a little after the one before, and remembers how it went.
 
-import { isPetrelError, PetrelError } from '../base/errors.js'
+import { type ErrorCode, isPetrelError, PetrelError } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import type { Address, Transport, TransportName } from '../transport/transport.js'
 import { type Call, type Entered, enter, leave } from './enter.js'
@@ -19,7 +19,7 @@ export interface Field {
 export class Lane implements Attempt<Entered> {
   readonly name: TransportName
   readonly afterMs: number
-  /** Why it failed; undefined while it has not. */
+  /** Why it failed the last time; undefined while it has not, or is tried again. */
   error: unknown
   readonly #transport: Transport
   readonly #field: Field
@@ -39,6 +39,7 @@ export class Lane implements Attempt<Entered> {
 
   async start(signal: AbortSignal): Promise<Entered> {
     this.#startedMs = Date.now()
+    this.error = undefined
     const failures: unknown[] = []
     const attempts = this.#field.addresses.map((address) => ({
       afterMs: limits.race.nextAddressAfterMs,
@@ -66,23 +67,22 @@ export const rules = (signal: AbortSignal, { onLeft }: Pick<Field, 'onLeft'>): R
   tooLate: ({ link }) => onLeft(leave(link)),
 })
 
-/** What another transport or address may mend. The no of a server that has understood is none of these. */
-const mendable = new Set<string>([
-  'internal',
-  'link_lost',
-  'native_missing',
-  'protocol_violation',
-  'stream_reset',
-  'timeout',
-  'unreachable',
-  'unsupported',
-])
-
-export function verdict(error: unknown): Verdict {
-  if (!isPetrelError(error)) return 'next'
-  if (error.code === 'dial_taken') return 'wait'
-  return mendable.has(error.code) ? 'next' : 'end'
+/** What another transport or address may mend, or another moment. Whatever is not listed (the no of a server that has
+ *  understood, a certificate that is not trusted) ends the race. */
+const verdicts: Partial<Record<ErrorCode, Verdict>> = {
+  dial_taken: 'wait',
+  internal: 'next',
+  link_lost: 'next',
+  native_missing: 'never',
+  protocol_violation: 'next',
+  stream_reset: 'next',
+  timeout: 'next',
+  unreachable: 'next',
+  unsupported: 'never',
 }
+
+export const verdict = (error: unknown): Verdict =>
+  isPetrelError(error) ? (verdicts[error.code] ?? 'end') : verdicts.internal!
 
 /** Several failures as one, with their code where they have one in common. A link that was taken outweighs the others. */
 export function together(failures: readonly unknown[], message: string): PetrelError {

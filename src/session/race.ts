@@ -40,7 +40,7 @@ export class Race {
     const field = { call: named, addresses, dialId: randomBytes(16), onLeft: this.#onLeft }
     const lanes = this.#inOrder().map((transport) => new Lane(transport, field))
     try {
-      const entered = await firstOf(lanes, rules(signal, field))
+      const entered = await firstOf(lanes, { ...rules(signal, field), again: limits.race.again })
       this.#workedLast = entered.link.transport
       this.#tell(lanes, entered.link.transport)
       return entered

@@ -17,7 +17,7 @@ const publicPort = 20_000
 const servicePort = 7000
 const withinMs = 2_000
 /** A machine that does much else is slow to start a program: the quickest of so many starts counts. */
-const starts = 3
+const starts = 5
 
 interface Network {
   readonly title: string
@@ -33,7 +33,7 @@ interface Network {
 const without = { PETREL_NATIVE: 'off' }
 /** The first byte of a packet tells QUIC from KCP (RFC 9443): QUIC has the fixed bit. */
 const isQuic = '@th,64,8 & 0x40 == 0x40'
-const noAnswer = /^over tls: quic did not answer within \d+ ms \(UDP blocked\?\)$/
+const noAnswer = /^over tls: (\w+ did not answer within \d+ ms(, )?)+ \(UDP blocked\?\)$/
 
 const networks: readonly Network[] = [
   { title: 'everything passes', over: 'quic' },
@@ -97,6 +97,8 @@ proxies:
 
 interface Scene {
   readonly server: Running
+  /** Starts it again, as it was. */
+  restart(): Promise<Running>
   readonly machines: readonly [Machine, Machine]
   /** Starts the client; how long it took until it serves, over what, and what it says of that. */
   start(clientEnv?: Record<string, string>): Promise<{ client: Running; ms: number; over: string }>
@@ -109,18 +111,22 @@ async function setUp(t: ExecutionContext, network: Partial<Network>, bind: strin
   const folder = testFolder(t)
   folder.write('token', `${token}\n`)
   const config = folder.write('server.yaml', serverYaml(bind))
-  const server = startPetrel(t, ['server', '--json', '--config', config], {
-    home: testFolder(t).path,
-    inside: there.inside,
-    ...(network.serverEnv === undefined ? {} : { env: network.serverEnv }),
-  })
-  await server.said('stderr', /"msg":"listening/)
+  const home = testFolder(t).path
+  const restart = async () => {
+    const { serverEnv: env = {} } = network
+    const args = ['server', '--json', '--config', config]
+    const server = startPetrel(t, args, { home, inside: there.inside, env })
+    await server.said('stderr', /"msg":"listening/)
+    return server
+  }
+  const server = await restart()
   if (network.rules !== undefined) block(there, network.rules)
   const script = `require('net').createServer((s) => s.end('behind NAT')).listen(${servicePort}, () => console.log('up'))`
   await daemon(t, here.inside[0]!, [...here.inside.slice(1), process.execPath, '-e', script], /up/)
   const file = folder.write('client.yaml', clientYaml(name ?? there.address))
   return {
     server,
+    restart,
     machines,
     async start(env = {}) {
       const began = performance.now()
@@ -155,7 +161,7 @@ for (const network of networks) {
       const { server, machines, start } = await setUp(t, network, '0.0.0.0')
       const [there] = machines
       const took: number[] = []
-      for (let round = 0; round < starts && (took.at(-1) ?? withinMs) >= withinMs; round++) {
+      while (took.length < starts && (took.at(-1) ?? withinMs) >= withinMs) {
         const { client, ms, over } = await start(network.clientEnv)
         took.push(Math.round(ms))
         t.is(over, network.over)
@@ -192,6 +198,35 @@ for (const network of networks) {
 }
 
 declare(
+  'auto: when UDP is blocked and the server comes again, tls takes over, and has the head start from then on',
+  async (t) => {
+    const { server, restart, machines, start } = await setUp(t, {}, '0.0.0.0')
+    const [there] = machines
+    const { client, over } = await start()
+    t.is(over, 'quic')
+    block(there, [`udp dport ${port} drop`])
+    let serving = server
+    for (const times of [1, 2]) {
+      serving.child.kill('SIGTERM')
+      await serving.ended
+      serving = await restart()
+      await client.said('stderr', new RegExp(`("transport":"tls".*"msg":"serving"[\\s\\S]*){${times}}`))
+      t.is(await visit(t, there), 'behind NAT')
+    }
+    client.child.kill('SIGTERM')
+    const { stderr } = await client.ended
+    // The second time quic was not waited for.
+    const reasons = linesOf(stderr).filter(({ msg }) => msg.startsWith('over '))
+    t.deepEqual(
+      reasons.map(({ transport }) => transport),
+      ['tls'],
+    )
+    t.regex(reasons[0]?.msg ?? '', noAnswer)
+  },
+  needs,
+)
+
+declare(
   'auto: a name whose IPv6 address leads nowhere is served over IPv4 within 2 s',
   async (t) => {
     const name = 'tunnel.test'
@@ -203,12 +238,18 @@ declare(
     t.teardown(() => rmSync(own, { recursive: true }))
     writeFileSync(`${own}/hosts`, `fd77::1 ${name}\n${there.address} ${name}\n`)
     await run(t, here.inside[0]!, [...here.inside.slice(1), 'ip', 'addr', 'add', 'fd77::2/64', 'dev', 'cable', 'nodad'])
-    const { ms, over } = await start()
-    t.log(`${Math.round(ms)} ms`)
-    t.is(over, 'quic')
-    t.true(ms < withinMs)
-    t.is(await visit(t, there), 'behind NAT')
-    await server.said('stderr', /"msg":"client connected"/)
+    const took: number[] = []
+    while (took.length < starts && (took.at(-1) ?? withinMs) >= withinMs) {
+      const { client, ms, over } = await start()
+      took.push(Math.round(ms))
+      t.is(over, 'quic')
+      t.is(await visit(t, there), 'behind NAT')
+      client.child.kill('SIGTERM')
+      await client.ended
+    }
+    t.log(`${took.join(', ')} ms`)
+    t.true(Math.min(...took) < withinMs)
+    await server.said('stderr', /"msg":"client disconnected"/)
   },
   needs,
 )

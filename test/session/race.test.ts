@@ -228,6 +228,31 @@ test.serial('the next race starts with what worked last', async (t) => {
   await settles((await last).link.close())
 })
 
+test.serial(
+  'where UDP is blocked a server that restarts is served again in a second, not when the silent ones end',
+  async (t) => {
+    const { tls, run, race } = await setting(t, ['dark', 'dark', 'open'])
+    const before = run()
+    await pass(250)
+    await pass(500)
+    await settles((await before).link.close())
+    tls.way = error('unreachable', 'nothing listens')
+    const from = Date.now()
+    const running = run()
+    await pass(400)
+    tls.way = 'open'
+    await pass(600)
+    const { link } = await running
+    t.is(link.transport, 'tls')
+    t.deepEqual(
+      tls.dials.slice(1).map(({ at }) => at - from),
+      [0, 1_000],
+    )
+    await settles(link.close())
+    await settles(race.settled())
+  },
+)
+
 test.serial('a link that comes when the race is over is closed, and the server keeps nothing of it', async (t) => {
   const { quic, run, race, server } = await setting(t, ['deaf', 'open'])
   const running = run()

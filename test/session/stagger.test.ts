@@ -2,7 +2,7 @@
 
 import { mock } from 'node:test'
 import test from 'ava'
-import { type Attempt, firstOf, type Verdict } from '../../src/session/stagger.js'
+import { type Attempt, firstOf, type Rules, type Verdict } from '../../src/session/stagger.js'
 
 interface Tried {
   readonly at: number
@@ -15,7 +15,7 @@ test.beforeEach(() => mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 
 test.afterEach.always(() => mock.timers.reset())
 
 /** One attempt for each wait; what was started, in its order. */
-function field(waits: readonly number[]) {
+function field(waits: readonly number[], again?: Rules<string>['again']) {
   const started: Tried[] = []
   const late: string[] = []
   const attempts = waits.map(
@@ -28,10 +28,17 @@ function field(waits: readonly number[]) {
     }),
   )
   const stop = new AbortController()
-  const verdicts: Partial<Record<string, Verdict>> = { fatal: 'end', taken: 'wait' }
+  const verdicts: Partial<Record<string, Verdict>> = { fatal: 'end', taken: 'wait', lacking: 'never' }
   const judge = (error: unknown) => verdicts[(error as Error).message] ?? 'next'
   const rules = { signal: stop.signal, judge, tooLate: (value: string) => void late.push(value) }
-  return { started, late, stop, first: firstOf(attempts, rules), times: () => started.map(({ at }) => at) }
+  const more = again === undefined ? {} : { again }
+  return {
+    started,
+    late,
+    stop,
+    first: firstOf(attempts, { ...rules, ...more }),
+    times: () => started.map(({ at }) => at),
+  }
 }
 
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
@@ -102,6 +109,46 @@ test.serial('an error that says to wait starts no more, and the outcome is that 
     else await t.throwsAsync(first, { message: 'lost' })
   }
 })
+
+test.serial('one that failed is tried again while another is silent, up to a time', async (t) => {
+  const { started, times, first } = field([0, 500], { afterMs: 1_000, untilMs: 3_000 })
+  mock.timers.tick(500)
+  for (let tries = 0; tries < 5; tries++) {
+    started.at(-1)?.fail('no')
+    await settle()
+    mock.timers.tick(1_000)
+  }
+  t.deepEqual(times(), [0, 500, 1_500, 2_500, 3_500])
+  started[0]?.fail('at last')
+  await t.throwsAsync(first, { message: 'at last' })
+})
+
+test.serial(
+  'none is tried again that never can, nor when the outcome is with those under way, nor when all failed',
+  async (t) => {
+    for (const why of ['lacking', 'taken'] as const) {
+      const { started, times } = field([0, 500], { afterMs: 1_000, untilMs: 9_000 })
+      mock.timers.tick(500)
+      started[1]?.fail(why)
+      await settle()
+      mock.timers.tick(5_000)
+      t.is(times().length, 2, why)
+    }
+    const { started, times, first } = field([0, 500, 500], { afterMs: 1_000, untilMs: 9_000 })
+    mock.timers.tick(500)
+    mock.timers.tick(500)
+    started[0]?.fail('no')
+    await settle()
+    started[1]?.fail('taken')
+    await settle()
+    mock.timers.tick(5_000)
+    t.is(times().length, 3)
+    started[2]?.fail('no')
+    await t.throwsAsync(first, { message: 'no' })
+    mock.timers.tick(5_000)
+    t.is(times().length, 3)
+  },
+)
 
 test.serial('when all have failed the last error is the outcome', async (t) => {
   const { started, first, times } = field([0, 250])
