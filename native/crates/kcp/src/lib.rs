@@ -5,6 +5,8 @@
 mod connection;
 mod endpoint;
 mod frame;
+#[cfg(test)]
+mod fuzz;
 mod handshake;
 mod keys;
 mod mtu;
