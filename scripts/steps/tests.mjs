@@ -56,6 +56,7 @@ export async function runCargoTests(cargoEnv) {
       counts.skipped += Number(result[3])
     }
     if (/^test .* FAILED$/.test(line)) console.log(`not ok  ${line}`)
+    if (line.startsWith('SKIP ')) console.log(line)
     const crate = /^\s*(?:Compiling|Running) (\S+)/.exec(line)?.[1]
     return crate === undefined ? undefined : `${counts.passed} passed, at ${crate}`
   }
