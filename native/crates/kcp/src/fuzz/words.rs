@@ -51,7 +51,7 @@ fn stream(rng: &mut Rng, peer: &Peer) -> u64 {
 
 /// Any piece of the stream, which always has the same end; for some it is beyond their credit.
 fn segment(rng: &mut Rng, stream: u64, out: &mut Vec<u8>) {
-    let size = if stream % 7 == 0 { 100_000 } else { 1 + stream * 37 % 3_000 };
+    let size = if stream.is_multiple_of(7) { 100_000 } else { 1 + stream * 37 % 3_000 };
     let start = rng.u64(..=size) >> (rng.u8(..16));
     let end = size.min(start + (rng.u64(..1_200) >> rng.u8(..12)));
     let len = (end - start) as usize;
