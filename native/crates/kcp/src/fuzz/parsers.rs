@@ -1,6 +1,7 @@
 //! The parsers one by one: whatever they take, they give back when it is written again.
 
 use bytes::Bytes;
+use petrel_streams::varint;
 
 use crate::frame::{self, ACK_RANGES, Frame, Frames, MAX_REASON};
 use crate::packet::{self, Packet, RESET, TAG};
@@ -61,6 +62,9 @@ pub(super) fn frames(bytes: &[u8]) {
             }
             _ => 0,
         };
+        if let Frame::Segment { offset, data, .. } = &frame {
+            assert!(offset + data.len() as u64 <= varint::MAX, "a byte that has no number");
+        }
         let Some(written) = written(&frame) else { continue };
         let mut again = Frames::new(Bytes::from(written.clone()));
         assert_eq!((again.next(), again.next()), (Some(Ok(frame)), None), "{}", petrel_fuzz::hex(&written));
