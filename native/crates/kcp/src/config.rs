@@ -5,8 +5,6 @@ use std::sync::Arc;
 use petrel_link::{Credentials, Error, Limits, Refusal, Trust, tls};
 use rustls::{ClientConfig, ServerConfig};
 
-use crate::connection::Config;
-
 /// The application protocol of the handshake; its number changes with PROTOCOL.md.
 pub const ALPN: &[u8] = b"petrel-kcp/1";
 
@@ -33,10 +31,4 @@ pub fn dial_config(
 ) -> Result<(DialConfig, Refusal), Error> {
     let (tls, refusal) = tls::client(ALPN, trust, credentials)?;
     Ok((DialConfig { tls: Arc::new(tls), limits }, refusal))
-}
-
-impl From<Limits> for Config {
-    fn from(limits: Limits) -> Self {
-        Self { streams: limits.streams, idle: limits.idle, keep_alive: limits.keep_alive }
-    }
 }

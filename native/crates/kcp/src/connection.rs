@@ -12,7 +12,7 @@ use petrel_congestion::DeliveryRate;
 use petrel_kcp_proto::early::{Early, EarlyConfig};
 use petrel_kcp_proto::rto::{Growth, Rto, RtoConfig};
 use petrel_link::tls::pin;
-use petrel_link::{Connection as Link, Lost, PathStats, Reading, Refused, Signal, Stopped, Transmit};
+use petrel_link::{Connection as Link, Limits, Lost, PathStats, Reading, Refused, Signal, Stopped, Transmit};
 use petrel_streams::message::Entry;
 use rustls::pki_types::ServerName;
 use rustls::quic::{ClientConnection, ServerConnection, Version};
@@ -49,17 +49,6 @@ const RTO: RtoConfig = RtoConfig {
     growth: Growth::Half,
 };
 
-/// What the owner of a connection decides.
-#[derive(Debug, Clone, Copy)]
-pub struct Config {
-    /// Streams that the peer may have open at once.
-    pub streams: u32,
-    /// Silence that ends the link.
-    pub idle: Duration,
-    /// Quiet before the peer is asked for a sign of life.
-    pub keep_alive: Duration,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Life {
     Open,
@@ -85,7 +74,8 @@ pub struct Connection {
     /// Its number within its endpoint.
     pub(crate) id: usize,
     pub(crate) is_dialer: bool,
-    pub(crate) config: Config,
+    /// What we let the peer have.
+    pub(crate) own_limits: Limits,
     pub(crate) random: Random,
     pub(crate) life: Life,
     pub(crate) farewell: Option<Farewell>,
@@ -167,13 +157,13 @@ impl Connection {
         tls: Arc<ClientConfig>,
         name: ServerName<'static>,
         remote: SocketAddr,
-        config: Config,
+        limits: Limits,
     ) -> Result<Self, rustls::Error> {
         let random = Random::new();
         let (own, first) = (Id(random.bytes()), Id(random.bytes()));
-        let parameters = parameters(own, config);
+        let parameters = parameters(own, limits);
         let tls = ClientConnection::new(tls, Version::V1, name, parameters.encode())?;
-        let mut made = Self::new(now, true, config, random, own, first, first, tls.into(), Path::new(remote, true));
+        let mut made = Self::new(now, true, limits, random, own, first, first, tls.into(), Path::new(remote, true));
         made.handshake.advance(&mut made.keys);
         Ok(made)
     }
@@ -182,14 +172,14 @@ impl Connection {
         now: Instant,
         tls: Arc<ServerConfig>,
         newcomer: Newcomer,
-        config: Config,
+        limits: Limits,
     ) -> Result<Self, rustls::Error> {
         let Newcomer { id, remote, first, retry, peer, own, reset } = newcomer;
-        let parameters = Parameters { first: Some(first), retry, reset: Some(reset), ..parameters(own, config) };
+        let parameters = Parameters { first: Some(first), retry, reset: Some(reset), ..parameters(own, limits) };
         let tls = ServerConnection::new(tls, Version::V1, parameters.encode())?;
         let path = Path::new(remote, retry.is_some());
         let key_id = retry.unwrap_or(first);
-        let made = Self::new(now, false, config, Random::new(), own, peer, key_id, tls.into(), path);
+        let made = Self::new(now, false, limits, Random::new(), own, peer, key_id, tls.into(), path);
         Ok(Self { id, first, retry, has_peer: true, ..made })
     }
 
@@ -197,7 +187,7 @@ impl Connection {
     fn new(
         now: Instant,
         is_dialer: bool,
-        config: Config,
+        limits: Limits,
         random: Random,
         own: Id,
         peer: Id,
@@ -210,7 +200,7 @@ impl Connection {
         Self {
             id: 0,
             is_dialer,
-            config,
+            own_limits: limits,
             random,
             life: Life::Open,
             farewell: None,
@@ -252,7 +242,7 @@ impl Connection {
             wants_ping: false,
             unasked: 0,
             app_limited: false,
-            streams: Streams::new(is_dialer, config.streams.into()),
+            streams: Streams::new(is_dialer, limits.streams.into()),
             buffered: 0,
             items: VecDeque::new(),
             responses: VecDeque::new(),
@@ -311,14 +301,14 @@ impl Connection {
     }
 }
 
-fn parameters(own: Id, config: Config) -> Parameters {
+fn parameters(own: Id, limits: Limits) -> Parameters {
     Parameters {
         id: own,
         first: None,
         retry: None,
         reset: None,
-        streams: config.streams.into(),
-        idle_ms: config.idle.as_millis() as u64,
+        streams: limits.streams.into(),
+        idle_ms: limits.idle.as_millis() as u64,
     }
 }
 

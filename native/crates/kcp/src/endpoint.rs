@@ -13,7 +13,7 @@ use rustls::pki_types::ServerName;
 
 use crate::Random;
 use crate::config::{DialConfig, Identity};
-use crate::connection::{Config, Connection, Newcomer};
+use crate::connection::{Connection, Newcomer};
 use crate::frame;
 use crate::keys::LinkKeys;
 use crate::packet::{self, Header, Id as LinkId, Level, MIN_PATH, Packet as Parsed, RESET, VERSION};
@@ -90,7 +90,7 @@ struct Listening {
     resets: ResetKey,
     /// None: no new links.
     tls: Option<Arc<ServerConfig>>,
-    config: Config,
+    limits: Limits,
 }
 
 impl Endpoint {
@@ -105,7 +105,7 @@ impl Endpoint {
             tokens: TokenKey::new(&random),
             resets: ResetKey::new(&identity.secret),
             tls: Some(identity.tls),
-            config: stranger.into(),
+            limits: stranger,
         };
         Self::with(random, Some(listening))
     }
@@ -138,7 +138,7 @@ impl Endpoint {
         let DialConfig { tls, limits } = config;
         // What is no name is not checked either: pins and unverified links are dialled by whatever the user wrote.
         let name = ServerName::try_from(name.to_string()).unwrap_or(ServerName::IpAddress(remote.ip().into()));
-        Connection::dial(now, tls, name, remote, limits.into()).map_err(|e| Error::Config(e.to_string()))
+        Connection::dial(now, tls, name, remote, limits).map_err(|e| Error::Config(e.to_string()))
     }
 
     /// to: our address that the packet came to.
@@ -186,7 +186,7 @@ impl Endpoint {
             own,
             reset: listening.resets.token(own),
         };
-        let mut connection = Connection::accept(packet.now, tls, newcomer, listening.config).map_err(|_| None)?;
+        let mut connection = Connection::accept(packet.now, tls, newcomer, listening.limits).map_err(|_| None)?;
         self.by_id.insert(own, self.next);
         self.by_id.insert(made_up, self.next);
         self.ids.insert(self.next, [own, made_up]);

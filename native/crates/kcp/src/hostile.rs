@@ -14,12 +14,12 @@ use rcgen::generate_simple_self_signed;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use crate::connection::{Config, Connection};
+use crate::connection::Connection;
 use crate::endpoint::{Arrival, Endpoint};
 use crate::packet::{self, Header, Level};
 use crate::{ALPN, Held, Identity};
 
-const CONFIG: Config = Config { streams: 100, idle: Duration::from_secs(15), keep_alive: Duration::from_secs(5) };
+const LIMITS: Limits = Limits { streams: 100, ..crate::tuning::LIMITS };
 
 /// A listener that is as it should be, and a dialler whose keys somebody else uses.
 struct Pair {
@@ -70,10 +70,8 @@ impl Pair {
         let mut now = Instant::now();
         let (server, client) = tls();
         let name = ServerName::try_from("server").expect("a name");
-        let mut hostile = Connection::dial(now, client, name, address(2), CONFIG).expect("a dialler");
-        let Config { streams, idle, keep_alive } = CONFIG;
-        let limits = Limits { streams, idle, keep_alive, credit_bytes: 0, datagram_bytes: 0, window_bytes: 0 };
-        let mut endpoint = Endpoint::listener(Identity { tls: server, secret: b"secret".to_vec() }, limits);
+        let mut hostile = Connection::dial(now, client, name, address(2), LIMITS).expect("a dialler");
+        let mut endpoint = Endpoint::listener(Identity { tls: server, secret: b"secret".to_vec() }, LIMITS);
         let first = drain(&mut hostile, now).remove(0);
         let arrival = endpoint.handle(now, (address(1), None), &first, &mut Vec::new());
         let Some(Arrival::Stranger(stranger)) = arrival else { panic!("no first packet") };

@@ -6,6 +6,8 @@ mod config;
 mod connection;
 mod endpoint;
 mod frame;
+#[cfg(test)]
+mod fuzz;
 mod handshake;
 #[cfg(test)]
 mod hostile;
@@ -28,10 +30,10 @@ mod transmit;
 mod tuning;
 
 pub use config::{ALPN, DialConfig, Identity, dial_config, identity};
-pub use connection::{Config, Connection};
+pub use connection::Connection;
 pub use endpoint::{Arrival, Endpoint, Exchange, Id, Packet, Stranger};
 #[doc(hidden)]
-pub use tuning::{Held, Tuning};
+pub use tuning::{Held, LIMITS, Tuning};
 
 use ring::rand::{SecureRandom, SystemRandom};
 

@@ -209,11 +209,11 @@ impl Connection {
             0 => self.last_received,
             _ => self.last_received.min(self.last_acknowledged.max(self.first_timeout)),
         };
-        heard + self.config.idle.min(Duration::from_millis(theirs.clamp(1_000, 1 << 40)))
+        heard + self.own_limits.idle.min(Duration::from_millis(theirs.clamp(1_000, 1 << 40)))
     }
 
     fn ping_at(&self) -> Instant {
-        self.last_received.max(self.last_ping) + self.config.keep_alive
+        self.last_received.max(self.last_ping) + self.own_limits.keep_alive
     }
 
     /// When what is in flight is asked for again. A dialler also moves when its listener may not send yet (RFC 9002

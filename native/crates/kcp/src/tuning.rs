@@ -1,6 +1,21 @@
 //! What tests set and measure; no part of the protocol.
 
+use std::time::Duration;
+
+use petrel_link::Limits;
+
 use crate::connection::Connection;
+
+/// Of a link in a test; what only the driver looks at is nothing.
+#[doc(hidden)]
+pub const LIMITS: Limits = Limits {
+    streams: 1_000,
+    credit_bytes: 0,
+    datagram_bytes: 0,
+    window_bytes: 0,
+    idle: Duration::from_secs(15),
+    keep_alive: Duration::from_secs(5),
+};
 
 /// Settings that make rare things frequent.
 #[doc(hidden)]

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fastrand::Rng;
-use lab::{CONFIG, Credentials, Host, Lab, MBIT, SECRET, address, credentials, listener, longest_stall, ms, pattern};
-use petrel_kcp::Arrival;
+use lab::{Credentials, Host, Lab, MBIT, SECRET, address, credentials, listener, longest_stall, ms, pattern};
+use petrel_kcp::{Arrival, LIMITS};
 use petrel_link::{Connection as _, Lost};
 use petrel_netlab::{Link, Loss, Rates, Reorder, Spec};
 
@@ -202,7 +202,7 @@ fn packets_of_a_link_that_is_over_begin_nothing_and_get_less_than_they_are() {
 
 #[test]
 fn random_datagrams_get_nothing_but_versions_and_resets_that_are_shorter() {
-    let mut endpoint = listener(credentials(), SECRET, CONFIG);
+    let mut endpoint = listener(credentials(), SECRET, LIMITS);
     let mut rng = Rng::with_seed(1);
     let (mut out, mut kinds) = (Vec::new(), [0; 3]);
     for n in 0..200_000 {
@@ -266,12 +266,12 @@ fn handshakes_are_over_soon_whatever_is_lost() {
 #[test]
 fn a_long_certificate_passes_though_a_stranger_gets_three_times_what_he_sent() {
     let long = Credentials::new(5_000);
-    let mut lab = Lab::with_credentials(3, Link::symmetric(path(0.0)), CONFIG, &long);
+    let mut lab = Lab::with_credentials(3, Link::symmetric(path(0.0)), LIMITS, &long);
     let took = lab.connect();
     println!("5 kB of certificate: {took:?}");
     // Somebody who sends one first packet and never hears.
     for retransmits in [1, 3] {
-        let mut lab = Lab::with_credentials(4, Link::symmetric(path(0.0)), CONFIG, &long);
+        let mut lab = Lab::with_credentials(4, Link::symmetric(path(0.0)), LIMITS, &long);
         let mut left = retransmits;
         lab.hosts[0].sieve = Some(Box::new(move |_, packet| {
             left -= i32::from(packet[0] == 0x10);
@@ -307,7 +307,7 @@ fn what_speaks_another_version_says_so() {
     assert!(matches!(&lost, Some(Lost::Refused(why)) if why.contains("version")), "{lost:?}");
     assert!(lab.hosts[0].link().is_drained());
     // And a listener says what it speaks.
-    let mut endpoint = listener(credentials(), SECRET, CONFIG);
+    let mut endpoint = listener(credentials(), SECRET, LIMITS);
     let mut other = first;
     other[20] = 9;
     let mut out = Vec::new();
@@ -322,7 +322,7 @@ fn a_listener_that_restarts_ends_its_links_at_once() {
         let mut lab = Lab::new(6, Link::symmetric(path(0.0)));
         lab.connect();
         lab.pass(ms(500));
-        lab.hosts[1] = Host::new(address(2), Some(listener(credentials(), secret, CONFIG)), None);
+        lab.hosts[1] = Host::new(address(2), Some(listener(credentials(), secret, LIMITS)), None);
         let asked = lab.net.now();
         lab.hosts[0].send(pattern(1, 10_000));
         let ended = lab.run(Duration::from_secs(5), |hosts| hosts[0].lost.is_some());

@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use petrel_kcp::{Arrival, Config, Connection, Endpoint, Identity, Tuning};
+use petrel_kcp::{Arrival, Connection, Endpoint, Identity, LIMITS, Tuning};
 use petrel_link::{Connection as _, Limits, Lost, Reading, Signal};
 use petrel_netlab::{Link, Machine, Net, Node, Stop};
 use petrel_streams::Reassembly;
@@ -19,7 +19,6 @@ use rustls::pki_types::ServerName;
 
 pub use tls::{Credentials, credentials};
 
-pub const CONFIG: Config = Config { streams: 1_000, idle: Duration::from_secs(15), keep_alive: Duration::from_secs(5) };
 pub const MBIT: u64 = 125_000;
 pub const SECRET: &[u8] = b"secret";
 
@@ -282,9 +281,7 @@ impl Machine for Host {
     }
 }
 
-pub fn listener(credentials: &Credentials, secret: &[u8], config: Config) -> Endpoint {
-    let Config { streams, idle, keep_alive } = config;
-    let limits = Limits { streams, idle, keep_alive, credit_bytes: 0, datagram_bytes: 0, window_bytes: 0 };
+pub fn listener(credentials: &Credentials, secret: &[u8], limits: Limits) -> Endpoint {
     Endpoint::listener(Identity { tls: credentials.server.clone(), secret: secret.to_vec() }, limits)
 }
 
@@ -299,14 +296,14 @@ pub struct Lab {
 
 impl Lab {
     pub fn new(seed: u64, link: Link) -> Self {
-        Self::with(seed, link, CONFIG)
+        Self::with(seed, link, LIMITS)
     }
 
-    pub fn with(seed: u64, link: Link, config: Config) -> Self {
-        Self::with_credentials(seed, link, config, credentials())
+    pub fn with(seed: u64, link: Link, limits: Limits) -> Self {
+        Self::with_credentials(seed, link, limits, credentials())
     }
 
-    pub fn with_credentials(seed: u64, link: Link, config: Config, credentials: &Credentials) -> Self {
+    pub fn with_credentials(seed: u64, link: Link, limits: Limits, credentials: &Credentials) -> Self {
         let start = Instant::now();
         let mut net = Net::new(start, seed);
         let dialer = net.host(address(1), Net::CORE, link);
@@ -314,8 +311,8 @@ impl Lab {
         let stranger = net.host(address(3), Net::CORE, Link::ideal());
         let name = ServerName::try_from("server").expect("a name");
         let connection =
-            Connection::dial(start, credentials.client.clone(), name, address(2), config).expect("a connection");
-        let endpoint = listener(credentials, SECRET, config);
+            Connection::dial(start, credentials.client.clone(), name, address(2), limits).expect("a connection");
+        let endpoint = listener(credentials, SECRET, limits);
         let hosts = [
             Host::new(address(1), None, Some(connection)),
             Host::new(address(2), Some(endpoint), None),

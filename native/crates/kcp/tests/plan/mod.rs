@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fastrand::Rng;
-use petrel_kcp::{Config, Tuning};
+use petrel_kcp::{LIMITS, Tuning};
+use petrel_link::Limits;
 use petrel_netlab::{Link, Loss, Nat, Outages, Rates, Reorder, Spec};
 
 use crate::lab::{Lab, Sieve, pattern};
@@ -31,7 +32,7 @@ pub struct Plan {
     /// From then on larger packets than this vanish.
     pub shrinks: Option<(Duration, usize)>,
     pub nat: Option<Nat>,
-    pub config: Config,
+    pub limits: Limits,
     pub tuning: Tuning,
     pub streams: Vec<Stream>,
     pub datagrams: usize,
@@ -68,14 +69,14 @@ impl Plan {
             first_counter: Some(counters[rng.usize(0..counters.len())]),
         };
         let at_once = if rng.bool() { rng.u32(1..6) } else { 100 };
-        let config = Config { streams: at_once, idle: Duration::from_secs(15), keep_alive };
+        let limits = Limits { streams: at_once, keep_alive, ..LIMITS };
         let datagrams = if rng.bool() { rng.usize(0..200) } else { 0 };
         let streams = streams(&mut rng);
-        Self { rtt, link, outages, shrinks, nat, config, tuning, streams, datagrams }
+        Self { rtt, link, outages, shrinks, nat, limits, tuning, streams, datagrams }
     }
 
     pub fn lab(&self, seed: u64) -> Lab {
-        let mut lab = Lab::with(seed, self.link.clone(), self.config);
+        let mut lab = Lab::with(seed, self.link.clone(), self.limits);
         lab.tune(self.tuning);
         if let Some(nat) = &self.nat {
             lab.net.set_nat(lab.dialer, nat.clone());
