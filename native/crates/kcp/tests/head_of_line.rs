@@ -21,8 +21,14 @@ fn is_lost(seed: u64, at: Duration) -> bool {
 
 /// Arrivals of messages, by stream and number, and when each left. `drops`: when the packet leaves that is lost besides.
 fn run(drops: Option<Duration>) -> (BTreeMap<(u64, usize), Duration>, Vec<Duration>) {
-    let spec =
-        Spec { rate: Rates::fixed(50 * MBIT), delay: ms(50), queue: Some(625_000), mtu: Some(1_500), overhead: 28, ..Spec::default() };
+    let spec = Spec {
+        rate: Rates::fixed(50 * MBIT),
+        delay: ms(50),
+        queue: Some(625_000),
+        mtu: Some(1_500),
+        overhead: 28,
+        ..Spec::default()
+    };
     let mut lab = Lab::new(5, Link::symmetric(spec));
     lab.connect();
     let start = lab.start;
