@@ -45,8 +45,8 @@ export async function runAva(args) {
   return counts
 }
 
-/** Runs every Rust test of the workspace in native/. */
-export async function runCargoTests(cargoEnv) {
+/** Runs Rust tests of native/: every one, or those that `only` names. seeds: how many each property test draws. */
+export async function runCargoTests(cargoEnv, { seeds = 200, only = ['--workspace'] } = {}) {
   const counts = { passed: 0, failed: 0, skipped: 0 }
   const onLine = (line) => {
     const result = /^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/.exec(line)
@@ -61,8 +61,9 @@ export async function runCargoTests(cargoEnv) {
     return crate === undefined ? undefined : `${counts.passed} passed, at ${crate}`
   }
   try {
-    const args = ['test', '--locked', '--release', '--workspace', '--no-fail-fast']
-    await run('Rust tests', 'cargo', args, { cwd: inRoot('native'), env: cargoEnv, onLine })
+    const args = ['test', '--locked', '--release', '--no-fail-fast', ...only]
+    const env = { ...cargoEnv, PETREL_SEEDS: process.env.PETREL_SEEDS ?? String(seeds) }
+    await run('Rust tests', 'cargo', args, { cwd: inRoot('native'), env, onLine })
   } catch (error) {
     if (!(error instanceof StepFailed)) throw error
     console.error(error.output)

@@ -202,7 +202,7 @@ fn who_opens_and_resets_streams_is_not_given_more_than_are_heard_of_as_over() {
         }
     }
     let held = pair.victim.held();
-    assert!(held.things < 12_000, "{held:?}");
+    assert!(held.things < 40_000, "{held:?}");
 }
 
 #[test]

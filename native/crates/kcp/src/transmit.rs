@@ -16,6 +16,8 @@ use crate::sent::{Contents, Fate, Item, Sent};
 
 /// Packets that only acknowledge before one asks to be acknowledged itself, so that what was told can be forgotten.
 const UNASKED: u32 = 16;
+/// Packets remembered until they are acknowledged, however small: more than a gigabit a second fills in half a second.
+const MAX_SENT: usize = 64 * 1024;
 /// A segment with less than this is not worth its head.
 const MIN_SEGMENT: usize = 16;
 /// Small frames that wait before the peer may open no more streams.
@@ -71,9 +73,9 @@ impl Connection {
         segment.map(|segment| self.transmit_to(self.path.remote(), size, (segment < size).then_some(segment)))
     }
 
-    /// Largest packet now. The second probe of a timeout is as small as every path takes: the path may have become small.
+    /// Largest packet now. The probes of a timeout are as small as every path takes: the path may have become small.
     fn largest(&self) -> usize {
-        if self.timeouts > 0 && self.probes == 1 { MIN_PATH } else { self.mtu.current() }
+        if self.timeouts > 0 && self.probes > 0 { MIN_PATH } else { self.mtu.current() }
     }
 
     /// Appends one packet of at most `limit` bytes. Returns whether it is a datagram's; None: there is nothing to send.
@@ -131,7 +133,7 @@ impl Connection {
         if self.probes > 0 {
             return true;
         }
-        if self.sent.in_flight() + limit as u64 > self.control.window() {
+        if self.sent.in_flight() + limit as u64 > self.control.window() || self.sent.len() >= MAX_SENT {
             self.app_limited = false;
             return false;
         }
@@ -228,7 +230,8 @@ impl Connection {
                 self.fill_crypto(level, &mut built, end, buffer);
             }
         }
-        let is_asking = self.unasked >= UNASKED && self.sent.in_flight() < self.control.window();
+        let has_room = self.sent.in_flight() < self.control.window() && self.sent.len() < MAX_SENT;
+        let is_asking = self.unasked >= UNASKED && has_room;
         let wants_ping = (may_send && std::mem::take(&mut self.wants_ping)) || is_asking;
         if wants_ping && buffer.len() == acknowledged && buffer.len() < end {
             frame::put_ping(buffer);

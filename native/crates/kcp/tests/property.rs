@@ -89,10 +89,8 @@ impl Progress {
         if hosts[..2].iter().any(|host| host.lost.is_some()) {
             return true;
         }
-        for me in 0..2 {
-            if hosts[me].connected.is_some() {
-                self.act(me, &mut hosts[me]);
-            }
+        for (me, host) in hosts[..2].iter_mut().enumerate().filter(|(_, host)| host.connected.is_some()) {
+            self.act(me, host);
         }
         let held = hosts[..2].iter_mut().filter_map(|host| host.connection.as_mut()).map(|c| c.held());
         let held: Vec<_> = held.collect();
