@@ -35,6 +35,8 @@ use crate::{Random, pin};
 /// is eight times what the path holds: when a fifth is lost, the oldest byte takes five journeys or six.
 const MIN_SEND_BYTES: u64 = 512 * 1024;
 const MAX_SEND_BYTES: u64 = 64 * 1024 * 1024;
+/// What each stream may keep however full the link is, so that a short one does not wait for a long one's bytes.
+pub(crate) const STREAM_SEND_BYTES: u64 = 16 * 1024;
 /// Payloads wait in the driver's own queue; here only what the next packets take.
 const DATAGRAM_SEND_BYTES: usize = 64 * 1024;
 /// Later acknowledgements that make a packet lost, to begin with; see `recovery`.
@@ -338,7 +340,8 @@ impl Link for Connection {
     fn write(&mut self, number: u64, data: &mut Bytes) -> Result<usize, Stopped> {
         let room = self.send_room();
         let Some(stream) = self.streams.stream(number).filter(|s| !s.sent) else { return Err(Stopped(0)) };
-        let n = data.len().min(room as usize);
+        let own = STREAM_SEND_BYTES.saturating_sub(stream.send.held());
+        let n = data.len().min(room.max(own) as usize);
         stream.send.write(data.split_to(n));
         self.buffered += n as u64;
         self.streams.queue(number);
