@@ -1,9 +1,8 @@
-//! One end of a sealed KCP link. This file has what it is made of and the calls of `petrel_link::Connection`;
-//! `receive`, `transmit` and `recovery` have what packets and time do to it.
+//! One end of a sealed KCP link: what it is made of, how it begins and ends. `link` has the driver's calls; `receive`,
+//! `transmit` and `recovery` what packets and time do to it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use petrel_congestion::DeliveryRate;
 use petrel_kcp_proto::early::{Early, EarlyConfig};
 use petrel_kcp_proto::rto::{Growth, Rto, RtoConfig};
 use petrel_link::tls::pin;
-use petrel_link::{Connection as Link, Limits, Lost, PathStats, Reading, Refused, Signal, Stopped, Transmit};
+use petrel_link::{Limits, Lost, PathStats, Signal};
 use petrel_streams::message::Entry;
 use rustls::pki_types::ServerName;
 use rustls::quic::{ClientConnection, ServerConnection, Version};
@@ -22,7 +21,7 @@ use crate::handshake::Handshake;
 use crate::keys::LinkKeys;
 use crate::mtu::Mtu;
 use crate::pacer::Pacer;
-use crate::packet::{HEADER, Id, Level, TAG};
+use crate::packet::{Id, Level};
 use crate::parameters::Parameters;
 use crate::path::Path;
 use crate::received::Received;
@@ -36,8 +35,8 @@ use crate::{Packet, Random};
 /// is eight times what the path holds: when a fifth is lost, the oldest byte takes five journeys or six.
 const MIN_SEND_BYTES: u64 = 512 * 1024;
 const MAX_SEND_BYTES: u64 = 64 * 1024 * 1024;
-/// Payloads wait in the driver's own queue; here only what the next packets take.
-const DATAGRAM_SEND_BYTES: usize = 64 * 1024;
+/// What each stream may keep however full the link is, so that a short one does not wait for a long one's bytes.
+pub(crate) const STREAM_SEND_BYTES: u64 = 16 * 1024;
 /// Later acknowledgements that make a packet lost, to begin with; see `recovery`.
 pub(crate) const EARLY: EarlyConfig = EarlyConfig { after: 3, limit: u32::MAX };
 /// Timeouts grow by half; `recovery` ends them at a second, so that a link moves again soon after an outage.
@@ -309,147 +308,6 @@ fn parameters(own: Id, limits: Limits) -> Parameters {
         reset: None,
         streams: limits.streams.into(),
         idle_ms: limits.idle.as_millis() as u64,
-    }
-}
-
-impl Link for Connection {
-    fn poll_timeout(&mut self) -> Option<Instant> {
-        self.next_timeout()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.on_timeout(now);
-    }
-
-    fn poll_transmit(&mut self, now: Instant, segments: NonZeroUsize, buffer: &mut Vec<u8>) -> Option<Transmit> {
-        self.transmit(now, segments, buffer)
-    }
-
-    fn poll(&mut self) -> Option<Signal> {
-        self.signals.pop_front()
-    }
-
-    fn open(&mut self) -> Option<u64> {
-        if self.is_connected && self.life == Life::Open { self.streams.open() } else { None }
-    }
-
-    fn read(&mut self, number: u64, take: &mut dyn FnMut(u64, &[u8])) -> Reading {
-        let Some(stream) = self.streams.stream(number) else { return Reading::Open };
-        let reading = stream.receive.read(take);
-        self.streams.tidy(number);
-        reading
-    }
-
-    fn write(&mut self, number: u64, data: &mut Bytes) -> Result<usize, Stopped> {
-        let room = self.send_room();
-        let Some(stream) = self.streams.stream(number).filter(|s| !s.sent) else { return Err(Stopped(0)) };
-        let n = data.len().min(room as usize);
-        stream.send.write(data.split_to(n));
-        self.buffered += n as u64;
-        self.streams.queue(number);
-        if !data.is_empty() {
-            self.streams.wait(number);
-        }
-        Ok(n)
-    }
-
-    fn finish(&mut self, number: u64) {
-        if let Some(stream) = self.streams.stream(number) {
-            stream.send.finish();
-            self.streams.queue(number);
-        }
-    }
-
-    fn abandon(&mut self, number: u64, code: u64) {
-        let Some(stream) = self.streams.stream(number) else { return };
-        if !stream.sent {
-            self.buffered -= stream.send.held();
-            stream.send = Default::default();
-            stream.sent = true;
-            self.items.push_back(Item::Reset { stream: number, code });
-        }
-        if !stream.receive.is_done {
-            stream.receive.give_up();
-            self.items.push_back(Item::Stop { stream: number, code });
-        }
-        self.streams.tidy(number);
-    }
-
-    fn set_max_streams(&mut self, streams: u32) {
-        self.streams.raise(streams.into());
-    }
-
-    fn speaks_credit(&self) -> bool {
-        true
-    }
-
-    fn announce(&mut self, entries: &[Entry], _surely: bool) {
-        // Always surely: a lost limit is sent again.
-        for entry in entries {
-            self.limits.insert(entry.stream, *entry);
-        }
-    }
-
-    fn max_datagram(&mut self) -> Option<usize> {
-        Some(self.mtu.current() - HEADER - TAG - 1)
-    }
-
-    fn send_datagram(&mut self, payload: Bytes) -> Result<(), Refused> {
-        if self.life != Life::Open || self.max_datagram().is_none_or(|most| payload.len() > most) {
-            return Err(Refused::Never);
-        }
-        if self.datagrams_out_bytes + payload.len() > DATAGRAM_SEND_BYTES {
-            return Err(Refused::Full(payload));
-        }
-        // An empty one takes a place too.
-        self.datagrams_out_bytes += payload.len() + 1;
-        self.datagrams_out.push_back(payload);
-        Ok(())
-    }
-
-    fn receive_datagram(&mut self) -> Option<Bytes> {
-        let payload = self.datagrams_in.pop_front()?;
-        self.datagrams_in_bytes -= payload.len() + 1;
-        Some(payload)
-    }
-
-    fn close(&mut self, now: Instant, code: u64, reason: &str) {
-        self.farewell(now, false, code, reason.to_string());
-    }
-
-    fn is_closed(&self) -> bool {
-        self.life != Life::Open
-    }
-
-    fn is_drained(&self) -> bool {
-        self.life == Life::Over
-    }
-
-    fn peer_pin(&self) -> Option<[u8; 32]> {
-        self.peer_pin
-    }
-
-    fn export_key(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> bool {
-        self.is_connected && self.handshake.export_key(label, context, out)
-    }
-
-    fn remote(&self) -> SocketAddr {
-        self.path.remote()
-    }
-
-    fn local_address_changed(&mut self, _now: Instant) {
-        // The peer learns of it by the next packet, which asks for an answer.
-        self.peer_moved();
-    }
-
-    fn stats(&mut self) -> PathStats {
-        PathStats {
-            rtt: self.rto.srtt().unwrap_or_default(),
-            cwnd: self.control.window(),
-            mtu: self.mtu.current() as u16,
-            delivery_rate: self.control.rate() as u64,
-            ..self.stats
-        }
     }
 }
 

@@ -12,6 +12,7 @@ mod handshake;
 #[cfg(test)]
 mod hostile;
 mod keys;
+mod link;
 mod mtu;
 mod pacer;
 mod packet;

@@ -99,6 +99,9 @@ impl Connection {
             Item::Segment { stream: number, range, fin } => {
                 let Some(stream) = self.streams.stream(number).filter(|stream| !stream.sent) else { return };
                 self.buffered -= stream.send.acknowledge(&Segment { range, fin });
+                if stream.has_drained() {
+                    self.signals.push_back(Signal::Writable(number));
+                }
                 if stream.send.is_done() {
                     stream.sent = true;
                     self.streams.tidy(number);

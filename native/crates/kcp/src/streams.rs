@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use bytes::Bytes;
 use petrel_link::Reading;
 
+use crate::connection::STREAM_SEND_BYTES;
 use crate::ranges::Ranges;
 use crate::send_stream::SendStream;
 
@@ -27,8 +28,9 @@ pub(crate) struct Stream {
     pub(crate) receive: ReceiveStream,
     /// Nothing more is sent: reset, or acknowledged to the end.
     pub(crate) sent: bool,
-    /// The writer was refused and waits.
+    /// The writer was refused and waits; and it stands in the list of those.
     is_waiting: bool,
+    is_listed: bool,
     /// In one of the queues of those that send.
     is_lost: bool,
     is_ready: bool,
@@ -44,6 +46,13 @@ pub(crate) enum Contradiction {
 }
 
 const MAX_HOLES: usize = 32 * 1024;
+
+impl Stream {
+    /// Bytes of it were acknowledged. True: its writer waits no longer, since few are left.
+    pub(crate) fn has_drained(&mut self) -> bool {
+        self.send.held() <= STREAM_SEND_BYTES / 2 && std::mem::take(&mut self.is_waiting)
+    }
+}
 
 impl ReceiveStream {
     /// True: the driver is to be told.
@@ -251,9 +260,9 @@ impl Streams {
 
     /// The stream's writer waits for room.
     pub(crate) fn wait(&mut self, number: u64) {
-        if let Some(stream) = self.map.get_mut(&number)
-            && !std::mem::replace(&mut stream.is_waiting, true)
-        {
+        let Some(stream) = self.map.get_mut(&number) else { return };
+        stream.is_waiting = true;
+        if !std::mem::replace(&mut stream.is_listed, true) {
             self.waiting.push(number);
         }
     }
@@ -261,7 +270,11 @@ impl Streams {
     /// Those whose writers wait, which wait no longer.
     pub(crate) fn take_waiting(&mut self) -> impl Iterator<Item = u64> {
         let map = &mut self.map;
-        let is_there = |number: &u64| map.get_mut(number).is_some_and(|stream| std::mem::take(&mut stream.is_waiting));
+        let is_there = |number: &u64| {
+            let Some(stream) = map.get_mut(number) else { return false };
+            stream.is_listed = false;
+            std::mem::take(&mut stream.is_waiting)
+        };
         std::mem::take(&mut self.waiting).into_iter().filter(is_there)
     }
 

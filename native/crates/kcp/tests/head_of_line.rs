@@ -5,7 +5,7 @@ mod lab;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use lab::{Lab, MBIT, ms};
+use lab::{Host, Lab, MBIT, longest_stall, ms, pattern};
 use petrel_link::Connection as _;
 use petrel_netlab::{Link, Rates, Spec, Stop};
 
@@ -89,4 +89,58 @@ fn a_lost_packet_of_one_stream_delays_the_others_by_less_than_two_milliseconds()
         assert!(p99 < ms(2), "{p99:?}");
     }
     assert!(hurt >= 7, "in {hurt} of ten cases only the stream was hurt whose packet was lost");
+}
+
+/// A path of one megabit a second, on which a full buffer lasts for seconds.
+fn slow() -> Link {
+    Link::symmetric(Spec { rate: Rates::fixed(MBIT), delay: ms(20), mtu: Some(1_500), overhead: 28, ..Spec::default() })
+}
+
+#[test]
+fn a_short_stream_does_not_wait_for_the_bytes_of_long_ones() {
+    let mut lab = Lab::new(6, slow());
+    lab.connect();
+    for n in 0..3 {
+        lab.hosts[0].send(pattern(n, 2_000_000));
+    }
+    for _ in 0..5 {
+        lab.pass(Duration::from_secs(2));
+        let asked = lab.net.now();
+        let stream = lab.hosts[0].send(pattern(9, 1_000));
+        let done = |hosts: &mut [Host]| hosts[1].channels.get(&stream).is_some_and(|channel| channel.finished);
+        lab.run(Duration::from_secs(5), done).expect("the short one");
+        let took = lab.net.now() - asked;
+        println!("took {took:?}");
+        assert!(took < ms(400), "{took:?}");
+    }
+}
+
+#[test]
+fn lost_bytes_are_sent_again_before_new_ones_leave() {
+    let mut lab = Lab::new(6, slow());
+    lab.connect();
+    let streams: Vec<u64> = (0..2 * STREAMS).map(|n| lab.hosts[0].send(pattern(n as u64, 12_000))).collect();
+    let mut left = 0;
+    lab.hosts[0].sieve = Some(Box::new(move |_, packet: &[u8]| {
+        left += u32::from(packet.len() > MESSAGE);
+        left % 50 == 49
+    }));
+    // When bytes of each stream came.
+    let mut progress: BTreeMap<u64, Vec<(Instant, u64)>> = BTreeMap::new();
+    let until = lab.net.now() + Duration::from_secs(30);
+    let ended = lab.net.run(&mut lab.hosts, until, |now, hosts| {
+        for stream in &streams {
+            let Some(channel) = hosts[1].channels.get(stream) else { continue };
+            let (came, list) = (channel.read.len() as u64, progress.entry(*stream).or_default());
+            if list.last().is_none_or(|(_, before)| *before < came) {
+                list.push((now, came));
+            }
+        }
+        streams.iter().all(|stream| hosts[1].channels.get(stream).is_some_and(|channel| channel.finished))
+    });
+    ended.expect("all of it");
+    // A stream's turn comes every 40 packets, 480 ms; what is lost waits for a journey and a queue, not for another turn.
+    let worst = progress.values().map(|list| longest_stall(list).0).max().unwrap_or_default();
+    println!("worst {worst:?}");
+    assert!(worst < ms(800), "{worst:?}");
 }

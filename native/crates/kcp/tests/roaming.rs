@@ -3,7 +3,7 @@
 mod lab;
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use lab::{Host, Lab, MBIT, address, longest_stall, ms, pattern};
@@ -117,16 +117,37 @@ fn who_copies_packets_gets_challenges_of_three_times_what_he_sent_and_nothing_el
 fn an_address_that_does_not_answer_is_asked_again_and_then_let_be() {
     let mut lab = Lab::new(8, path(20, 0.0));
     lab.connect();
+    lab.pass(Duration::from_secs(1));
     lab.hosts[2].inbox = Some(Vec::new());
     lab.hosts[0].sent = Some(Vec::new());
-    lab.hosts[0].sieve = Some(Box::new(|_: Instant, packet: &[u8]| packet.len() > 500));
+    lab.hosts[0].sieve = Some(Box::new(|_, _| true));
     lab.hosts[0].send(pattern(1, 1_000));
     lab.pass(ms(1));
-    let first = lab.hosts[0].sent.as_ref().expect("packets").iter().find(|(_, packet)| packet.len() > 500);
-    let packet = first.expect("the stream's packet").1.clone();
+    let packet = lab.hosts[0].sent.as_ref().expect("packets")[0].1.clone();
+    assert!(packet.len() > 1_000);
     lab.hosts[2].outbox.push_back((address(2), packet));
-    lab.pass(Duration::from_secs(30));
-    let asked = lab.hosts[2].inbox.as_ref().expect("packets").len();
-    assert!((2..=80).contains(&asked), "{asked}");
+    let asked = |lab: &Lab| lab.hosts[2].inbox.as_ref().expect("packets").len();
+    lab.pass(ms(450));
+    assert_eq!(asked(&lab), 5);
+    lab.pass(Duration::from_secs(13));
+    assert!(asked(&lab) <= 75, "{}", asked(&lab));
     assert_eq!(lab.hosts[1].link().remote(), address(1));
+}
+
+#[test]
+fn a_dialler_that_only_listens_notices_that_its_nat_has_forgotten_it() {
+    let mut lab = Lab::new(10, path(20, 0.0));
+    lab.net.set_nat(lab.dialer, Nat::new(([203, 0, 113, 1], 20_000).into()).rebind_every(ms(3_100)));
+    lab.connect();
+    let stream = lab.hosts[1].link().open().expect("a stream");
+    // A word now and then, nothing of which the dialler could tell that more is to come.
+    for word in 0..80u8 {
+        let _ = lab.hosts[1].link().write(stream, &mut vec![word; 100].into());
+        lab.pass(ms(200));
+    }
+    lab.pass(Duration::from_secs(2));
+    assert_eq!(lab.hosts[0].came(), 8_000);
+    assert!(lab.net.nat(lab.dialer).is_some_and(|nat| nat.mappings() >= 5));
+    let (stall, at) = longest_stall(&lab.hosts[0].progress);
+    assert!(stall < Duration::from_secs(1), "{stall:?} at {:?}", at.map(|at| at - lab.start));
 }
