@@ -4,5 +4,5 @@ import { main, setup } from './steps/setup.mjs'
 
 await main(async () => {
   const addon = await setup()
-  console.log(`built, up to date: ${addon ? 'quic and tls' : 'tls only'}`)
+  console.log(`built, up to date: ${addon ? 'quic, kcp and tls' : 'tls only'}`)
 })

@@ -24,7 +24,7 @@ const floors = {
   cli: {
     imports: [
       ...['base', 'config', 'server', 'client', 'transport/address.ts', 'transport/index.ts'],
-      // To know beforehand whether quic can be used here.
+      // To know beforehand whether quic and kcp can be used here.
       'transport/native/binding.ts',
     ],
     types: ['proxy/proxy.ts', 'transport/transport.ts'],

@@ -1,4 +1,4 @@
-// Builds the native addon (QUIC) with a plain `cargo build` and copies it to where the binding looks for it.
+// Builds the native addon (QUIC and KCP) with a plain `cargo build` and copies it to where the binding looks for it.
 
 import { copyFileSync, existsSync, renameSync } from 'node:fs'
 import { findCargo } from './cargo.mjs'
@@ -14,7 +14,7 @@ const main = 'petrel-node'
 
 /** The one line that a user sees without cargo. */
 const cargoMissing =
-  'no cargo on PATH: QUIC is left out and TLS carries everything; install Rust from https://rustup.rs and run this again'
+  'no cargo on PATH: QUIC and KCP are left out and TLS carries everything; install Rust from https://rustup.rs and run this again'
 
 /** Returns whether the addon is there and up to date. Throws StepFailed when the build fails. */
 export async function buildAddon({ sayMissing }) {

@@ -23,7 +23,9 @@ export async function setup({ addonMayFail = false, sayMissing = true } = {}) {
   } catch (error) {
     if (!addonMayFail || !(error instanceof StepFailed)) throw error
     console.error(error.output)
-    console.error('the native addon does not build here (see above): QUIC is left out and TLS carries everything')
+    console.error(
+      'the native addon does not build here (see above): QUIC and KCP are left out and TLS carries everything',
+    )
     process.env.PETREL_NATIVE ??= 'off'
     return false
   }

@@ -50,7 +50,7 @@ test.serial('server, join, tcp: a page comes through, and both end in good order
   const client = startPetrel(t, ['tcp', `${port}`], { home: clientHome })
   const [banner, address] = await client.said(
     'stdout',
-    /public {3}tcp:\/\/(\S+)\nservice {2}\S+\nover {5}(quic|tls), by way of \S+\n/,
+    /public {3}tcp:\/\/(\S+)\nservice {2}\S+\nover {5}(quic|kcp|tls), by way of \S+\n/,
   )
   t.is(banner.split('\n').length, 4)
   t.is(await (await fetch(`http://${address}/`)).text(), page)

@@ -13,16 +13,19 @@ import { declare } from '../support/over.js'
 import { daemon, run } from '../support/programs.js'
 
 const port = 9000
+const kcpPort = 9001
 const publicPort = 20_000
 const servicePort = 7000
 const withinMs = 2_000
 /** A machine that does much else is slow to start a program: the quickest of so many starts counts. */
-const starts = 5
+const starts = 8
 
 interface Network {
   readonly title: string
   /** Rules of nft(8) at the server. */
   readonly rules?: readonly string[]
+  /** What stands in both configurations besides. */
+  readonly keys?: string
   readonly serverEnv?: Record<string, string>
   readonly clientEnv?: Record<string, string>
   readonly over: TransportName
@@ -33,7 +36,10 @@ interface Network {
 const without = { PETREL_NATIVE: 'off' }
 /** The first byte of a packet tells QUIC from KCP (RFC 9443): QUIC has the fixed bit. */
 const isQuic = '@th,64,8 & 0x40 == 0x40'
-const noAnswer = /^over tls: (\w+ did not answer within \d+ ms(, )?)+ \(UDP blocked\?\)$/
+const silent = (name: TransportName) => `${name} did not answer within \\d+ ms`
+const noAnswer = new RegExp(`^over tls: ${silent('quic')}, ${silent('kcp')} \\(UDP blocked\\?\\)$`)
+const overKcp = new RegExp(`^over kcp: ${silent('quic')}$`)
+const bothFailed = /^over tls: quic failed \(.*nobody listens on that UDP port.*\), kcp failed \(.*\)$/
 
 const networks: readonly Network[] = [
   { title: 'everything passes', over: 'quic' },
@@ -42,14 +48,32 @@ const networks: readonly Network[] = [
     title: 'UDP is refused',
     rules: [`udp dport ${port} reject`],
     over: 'tls',
-    because: /^over tls: quic failed \(.*\)$/,
+    because: bothFailed,
   },
   { title: 'of UDP only QUIC passes', rules: [`udp dport ${port} @th,64,8 & 0x40 == 0 drop`], over: 'quic' },
   {
     title: 'of UDP everything but QUIC passes',
     rules: [`udp dport ${port} ${isQuic} drop`],
-    over: 'tls',
-    because: noAnswer,
+    over: 'kcp',
+    because: overKcp,
+  },
+  {
+    title: 'TCP is dropped and of UDP only QUIC passes',
+    rules: [`udp dport ${port} @th,64,8 & 0x40 == 0 drop`, `tcp dport ${port} drop`],
+    over: 'quic',
+  },
+  {
+    title: 'TCP is dropped and of UDP everything but QUIC passes',
+    rules: [`udp dport ${port} ${isQuic} drop`, `tcp dport ${port} drop`],
+    over: 'kcp',
+    because: overKcp,
+  },
+  {
+    title: 'kcp has a port of its own and the other is closed to UDP and TCP',
+    keys: `kcp_port: ${kcpPort}\n`,
+    rules: [`udp dport ${port} drop`, `tcp dport ${port} drop`],
+    over: 'kcp',
+    because: overKcp,
   },
   { title: 'TCP is dropped', rules: [`tcp dport ${port} drop`], over: 'quic' },
   { title: 'TCP is refused', rules: [`tcp dport ${port} reject with tcp reset`], over: 'quic' },
@@ -57,7 +81,7 @@ const networks: readonly Network[] = [
     title: 'the server has no addon',
     serverEnv: without,
     over: 'tls',
-    because: /^over tls: quic failed \(.*nobody listens on that UDP port.*\)$/,
+    because: bothFailed,
   },
   {
     title: 'the server has no addon and does not say so',
@@ -110,7 +134,8 @@ async function setUp(t: ExecutionContext, network: Partial<Network>, bind: strin
   const [there, here] = machines
   const folder = testFolder(t)
   folder.write('token', `${token}\n`)
-  const config = folder.write('server.yaml', serverYaml(bind))
+  const { keys = '' } = network
+  const config = folder.write('server.yaml', serverYaml(bind) + keys)
   const home = testFolder(t).path
   const restart = async () => {
     const { serverEnv: env = {} } = network
@@ -123,7 +148,7 @@ async function setUp(t: ExecutionContext, network: Partial<Network>, bind: strin
   if (network.rules !== undefined) block(there, network.rules)
   const script = `require('net').createServer((s) => s.end('behind NAT')).listen(${servicePort}, () => console.log('up'))`
   await daemon(t, here.inside[0]!, [...here.inside.slice(1), process.execPath, '-e', script], /up/)
-  const file = folder.write('client.yaml', clientYaml(name ?? there.address))
+  const file = folder.write('client.yaml', clientYaml(name ?? there.address) + keys)
   return {
     server,
     restart,

@@ -49,7 +49,7 @@ async function assertOne(t: ExecutionContext, server: Server, ends: readonly End
 }
 
 const rounds = 50
-const names: readonly TransportName[] = hasAddon() ? ['memory', 'tls', 'quic'] : ['memory', 'tls']
+const names: readonly TransportName[] = hasAddon() ? ['memory', 'tls', 'quic', 'kcp'] : ['memory', 'tls']
 const pairs = names.flatMap((one) => names.map((other) => [one, other] as const))
 
 for (const pair of pairs) {

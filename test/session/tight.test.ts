@@ -1,8 +1,9 @@
-// Races over real tls and quic that are decided by a hair, and races that are given up in the middle: one session each or
+// Races over real quic, kcp and tls that are decided by a hair, and races that are given up in the middle: one session each or
 // none, nothing said of the losers, and nothing left open at either end.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
+import { limits } from '../../src/base/limits.js'
 import type { Log } from '../../src/base/log.js'
 import type { Client } from '../../src/client/options.js'
 import type { Server } from '../../src/server/options.js'
@@ -13,11 +14,12 @@ import { clientOptions, serverOptions, silent, startServer, tcpProxy, watchClien
 import { descriptors, eventually } from '../support/ground.js'
 
 const needsAddon = hasAddon() ? test.serial : test.serial.skip
-const [quic, tls] = [transportByName('quic'), transportByName('tls')]
+const [quic, kcp, tls] = [transportByName('quic'), transportByName('kcp'), transportByName('tls')]
+const all = [quic, kcp, tls]
 const clients = 24
 const rounds = 4
-/** Before tls starts; by then quic has mostly, or just not, answered. */
-const headStartMs = 500
+/** When tls starts; by then the other two have mostly, or just not, answered. */
+const headStartMs = limits.race.startAfterMs.kcp + limits.race.startAfterMs.tls
 
 /** Its handshake begins so much later. */
 const delayed = (transport: Transport, ms: () => number): Transport => ({
@@ -28,8 +30,12 @@ const delayed = (transport: Transport, ms: () => number): Transport => ({
   },
 })
 
-/** quic later than tls by about what their handshakes differ on a busy machine. */
-const close = () => [delayed(quic, () => headStartMs + Math.random() * 250), tls]
+/** The others later than tls by about what their handshakes differ on a busy machine. */
+const close = () => [
+  delayed(quic, () => headStartMs + Math.random() * 250),
+  delayed(kcp, () => headStartMs - limits.race.startAfterMs.kcp + Math.random() * 250),
+  tls,
+]
 
 interface Ground {
   readonly server: Server
@@ -43,12 +49,12 @@ async function ground(t: ExecutionContext): Promise<Ground> {
   const said: string[] = []
   const keep = (_: unknown, line?: string) => void said.push(line ?? '')
   const log: Log = { ...silent, warn: keep, error: keep, child: () => log }
-  const options = await serverOptions([quic, tls], { log })
+  const options = await serverOptions(all, { log })
   const limits = { ...options.limits, clients: 100, handshakes: 500, handshakesPerNetwork: 500 }
   const server = await startServer({ ...options, limits })
   t.teardown(() => server.close())
   // Once, so that what the engine opens for good is there.
-  const { client, until } = watchClient(clientOptions(server.address, [quic, tls], server.pin))
+  const { client, until } = watchClient(clientOptions(server.address, all, server.pin))
   await until('serving')
   await client.close()
   await eventually(() => server.sessions().length === 0)
@@ -64,7 +70,7 @@ async function assertNothingLeft(t: ExecutionContext, { server, said, before }: 
 
 needsAddon('races that are decided by a hair leave one session each', async (t) => {
   const here = await ground(t)
-  const won: Record<string, number> = { quic: 0, tls: 0 }
+  const won: Record<string, number> = { quic: 0, kcp: 0, tls: 0 }
   for (let round = 0; round < rounds; round++) {
     const watched = Array.from({ length: clients }, (_, n) =>
       watchClient(clientOptions(here.server.address, close(), here.server.pin, { proxies: [tcpProxy(`p${n}`, 9)] })),

@@ -103,7 +103,7 @@ export function loadAddon(): Addon {
   }
 }
 
-/** Why quic cannot be used here (native_missing); undefined: it can. Throws it where PETREL_NATIVE=require asks for it. */
+/** Why quic and kcp cannot be used here (native_missing); undefined: it can. Throws it where PETREL_NATIVE=require asks for it. */
 export function missingAddon(): PetrelError | undefined {
   try {
     loadAddon()

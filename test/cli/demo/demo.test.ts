@@ -9,7 +9,7 @@ test.serial(
     t.is(run.code, 0, run.stdout + run.stderr)
     const transports = [...run.stdout.matchAll(/^over (\w+),/gm)].map(([, name]) => name)
     t.true(transports.includes('tls') && transports.includes('auto'))
-    t.regex(run.stdout, /^over auto, .*: (quic|tls) came first$/m)
+    t.regex(run.stdout, /^over auto, .*: (quic|kcp|tls) came first$/m)
     for (const name of transports) t.is(run.stdout.match(new RegExp(`^ok +${name} +(tcp|udp): `, 'gm'))?.length, 4)
     t.regex(run.stdout, /delay only/)
     t.regex(run.stdout, /\nall came through\n$/)
@@ -21,7 +21,7 @@ test.serial('demo --check without the addon checks tls and says what is missing'
   const run = await runPetrel(t, ['demo', '--check', '--rtt', '0'], start)
   t.is(run.code, 0, run.stdout + run.stderr)
   t.regex(run.stdout, /rustup\.rs/)
-  t.notRegex(run.stdout, /^over quic/m)
+  t.notRegex(run.stdout, /^over (quic|kcp)/m)
 })
 
 test.serial('demo with a transport that is not there ends with code 6', async (t) => {

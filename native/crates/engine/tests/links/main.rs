@@ -1,5 +1,7 @@
 //! Two engines on loopback: bytes, datagrams, limits and the ends of streams and links, without Node.
 
+mod shared_port;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -62,20 +64,25 @@ struct Pair {
     far: Arc<Link>,
 }
 
+/// On a free port.
 fn listen(listener: &End, stranger: Limits) -> (u32, SocketAddr) {
+    listen_on(listener, Protocol::Quic, ([127, 0, 0, 1], 0).into(), stranger)
+}
+
+fn listen_on(listener: &End, protocol: Protocol, address: SocketAddr, stranger: Limits) -> (u32, SocketAddr) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).expect("a certificate");
     let credentials = Credentials { certificate: made.cert.pem(), private_key: made.signing_key.serialize_pem() };
-    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-    listener.engine.listen(Protocol::Quic, any, &credentials, stranger).expect("a listener")
+    listener.engine.listen(protocol, address, &credentials, stranger).expect("a listener")
+}
+
+fn dial(dialer: &End, protocol: Protocol, address: SocketAddr) -> Arc<Link> {
+    dialer.engine.dial(protocol, address, "localhost", Trust::Unverified, None, authenticated()).expect("a dial")
 }
 
 fn pair(stranger: Limits) -> Pair {
     let (mut dialer, mut listener) = (End::start(), End::start());
     let (_, address) = listen(&listener, stranger);
-    let near = dialer
-        .engine
-        .dial(Protocol::Quic, address, "localhost", Trust::Unverified, None, authenticated())
-        .expect("a dial");
+    let near = dial(&dialer, Protocol::Quic, address);
     dialer.wait(|e| matches!(e, Event::Connected { .. }).then_some(()));
     let far = listener.wait(|e| match e {
         Event::Incoming { link, .. } => Some(link.clone()),
@@ -107,6 +114,10 @@ fn read_all(end: &mut End, link: &Arc<Link>, stream: u64) -> Vec<u8> {
     all
 }
 
+fn noise(bytes: u32) -> Vec<u8> {
+    (0..bytes).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
 fn accepted(end: &mut End) -> u64 {
     end.wait(|e| match e {
         Event::Stream { stream, .. } => Some(*stream),
@@ -118,7 +129,7 @@ fn accepted(end: &mut End) -> u64 {
 fn bytes_arrive_whole_and_are_acknowledged() {
     let Pair { mut dialer, mut listener, near, far } = pair(limits(2, 64 * 1024));
     far.raise_limits(authenticated());
-    let sent: Vec<u8> = (0..3_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let sent = noise(3_000_000);
     let stream = near.open().expect("a stream");
     let writer = std::thread::spawn({
         let (near, sent) = (near.clone(), sent.clone());
