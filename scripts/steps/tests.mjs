@@ -61,7 +61,7 @@ export async function runCargoTests(cargoEnv, { seeds = 200, only = ['--workspac
     return crate === undefined ? undefined : `${counts.passed} passed, at ${crate}`
   }
   try {
-    const args = ['test', '--locked', '--release', '--no-fail-fast', ...only]
+    const args = ['test', '--locked', '--profile', 'tests', '--no-fail-fast', ...only]
     const env = { ...cargoEnv, PETREL_SEEDS: process.env.PETREL_SEEDS ?? String(seeds) }
     await run('Rust tests', 'cargo', args, { cwd: inRoot('native'), env, onLine })
   } catch (error) {
