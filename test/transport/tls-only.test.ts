@@ -7,7 +7,7 @@ import test from 'ava'
 import { LinkEnd } from '../../src/base/errors.js'
 import { transportByName } from '../../src/transport/index.js'
 import { tlsTransport } from '../../src/transport/tls.js'
-import type { Link, Listener } from '../../src/transport/transport.js'
+import type { Link, Listener, TransportName } from '../../src/transport/transport.js'
 import { makeCredentials } from '../support/credentials.js'
 import { tcpPath } from '../support/dark-path.js'
 import { accepted, collect, failure, pattern, rejection } from '../support/stream-ends.js'
@@ -151,5 +151,5 @@ test('IPv6 works and addresses are written as people know them', async (t) => {
 })
 
 test('a transport that does not exist is named as unsupported', (t) => {
-  t.throws(() => transportByName('kcp'), { code: 'unsupported' })
+  t.throws(() => transportByName('wss' as TransportName), { code: 'unsupported' })
 })
