@@ -36,6 +36,7 @@ export function needRestart(before: ServerSettings, now: ServerSettings): string
     return {
       bind_addr: settings.bind.host,
       bind_port: settings.bind.port,
+      kcp_port: settings.kcpPort,
       transports: settings.transports && [...settings.transports].sort(),
       ...Object.fromEntries(Object.entries({ file: undefined, ...log }).map(([key, value]) => [`log.${key}`, value])),
     }
