@@ -45,6 +45,14 @@ export function twoMachines(t: ExecutionContext): readonly [Machine, Machine] {
   return [plugIn(a, '10.77.0.1'), plugIn(b, '10.77.0.2')]
 }
 
+/** The machine has another address from now on, and not this one any more. */
+export function readdress({ inside, address }: Machine, to: string): Machine {
+  const change = [`addr del ${address}/24 dev cable`, `addr add ${to}/24 dev cable`].join('\n')
+  const [enter = '', ...rest] = inside
+  execFileSync(enter, [...rest, programPath('ip') ?? 'ip', '-batch', '-'], { input: `${change}\n`, stdio: 'pipe' })
+  return { inside, address: to }
+}
+
 /** Why nothing can be blocked there; '' when it can. */
 export function whyNoFirewall(): string {
   const without = whyNoNamespaces()

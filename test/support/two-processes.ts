@@ -30,12 +30,13 @@ interface Serving {
   readonly proxies?: readonly { readonly public: string }[]
 }
 
-/** Up when it resolves; both are killed when the test ends. rttMs: over a relay with this round trip. */
+/** Up when it resolves; both are killed when the test ends. rttMs: over a relay with this round trip. through: puts
+ *  something of the test's own before the server and resolves with where the client is to dial. */
 export async function startTwoProcesses(
   t: ExecutionContext,
   over: LinkName,
   proxies: readonly Proxied[],
-  { rttMs }: { readonly rttMs?: number } = {},
+  { rttMs, through }: { readonly rttMs?: number; readonly through?: (server: Address) => Promise<Address> } = {},
 ): Promise<TwoProcesses> {
   const folder = testFolder(t)
   folder.write('token', `${token}\n`)
@@ -46,7 +47,8 @@ export async function startTwoProcesses(
   const target = parseAddress(listening, 0)
   const relay = rttMs === undefined ? undefined : await startRelay(over, target, rttMs)
   t.teardown(() => relay?.close())
-  const config = folder.write('client.yaml', clientYaml((relay?.address ?? target).port, over, proxies))
+  const dialled = (await through?.(target)) ?? relay?.address ?? target
+  const config = folder.write('client.yaml', clientYaml(dialled.port, over, proxies))
   const client = startPetrel(t, ['client', '--json', '--config', config], { home: testFolder(t).path })
   const [line] = await client.said('stderr', /^\{.*"msg":"serving".*\}$/m)
   const serving = JSON.parse(line) as Serving

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use petrel_link::{Connection, Refusal, Signal, Transmit, lock};
-use petrel_socket::Sent;
+use petrel_socket::{Route, Sent};
 
 use self::roaming::Roaming;
 use crate::event::{ClosedBy, DialFailure, Event};
@@ -36,14 +36,7 @@ pub(crate) struct Turn {
     pub(crate) is_closed: bool,
     /// The socket took no more; try again when it is writable.
     pub(crate) blocked: bool,
-    /// It needs another socket: surely, or if its own address has changed.
-    pub(crate) rebind: Option<Rebind>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rebind {
-    Asked,
-    IfMoved,
+    pub(crate) needs_socket: bool,
 }
 
 pub(crate) struct Driver {
@@ -101,6 +94,7 @@ impl Driver {
         segments: NonZeroUsize,
         buffer: &mut Vec<u8>,
         mut send: impl FnMut(&Transmit, &[u8]) -> Sent,
+        route: impl Fn() -> Route,
     ) -> Turn {
         let link = self.link.clone();
         let mut guard = lock(&link.connection);
@@ -120,12 +114,13 @@ impl Driver {
         self.datagrams(connection, now);
         self.limits(connection, now);
         self.transmit(connection, now, segments, buffer, &mut send, &mut turn);
-        turn.rebind = self.rebind(now);
+        turn.needs_socket = self.needs_socket(now, route);
         // Sending makes room, and may close: what came of it is told now.
         self.events(connection);
-        let own = if self.is_connected { self.tick } else { Some(self.handshake_deadline) };
-        self.deadline = [connection.poll_timeout(), own].into_iter().flatten().min();
         turn.is_closed = connection.is_closed();
+        let own = if self.is_connected { self.tick } else { Some(self.handshake_deadline) };
+        let look = if self.may_move() && !turn.is_closed { self.roaming.look_at() } else { None };
+        self.deadline = [connection.poll_timeout(), own, look].into_iter().flatten().min();
         if connection.is_drained() {
             self.deadline = None;
         }
@@ -133,14 +128,22 @@ impl Driver {
     }
 
     /// Only a dialler moves: a listener's socket is where its peers look for it.
-    fn rebind(&mut self, now: Instant) -> Option<Rebind> {
-        if self.listener.is_some() {
-            None
-        } else if std::mem::take(&mut lock(&self.link.state).rebind) {
-            Some(Rebind::Asked)
-        } else {
-            self.roaming.suspects(now).then_some(Rebind::IfMoved)
+    fn may_move(&self) -> bool {
+        self.listener.is_none()
+    }
+
+    /// Whether the link needs another socket: somebody asked, or its own address has changed.
+    fn needs_socket(&mut self, now: Instant, route: impl Fn() -> Route) -> bool {
+        if !self.may_move() {
+            return false;
         }
+        let is_asked = std::mem::take(&mut lock(&self.link.state).rebind);
+        if is_asked || !self.roaming.is_due(now) {
+            return is_asked;
+        }
+        let route = route();
+        self.roaming.looked(now, route);
+        route == Route::Other
     }
 
     /// Packets leave from another socket from now on.

@@ -142,6 +142,7 @@ impl Link for Connection {
     }
 
     fn local_address_changed(&mut self, _now: Instant) {
+        self.path.leave();
         // The peer learns of it by the next packet, which asks for an answer.
         self.peer_moved();
     }

@@ -60,6 +60,11 @@ impl Path {
         self.local = local.or(self.local);
     }
 
+    /// Our own socket is another one: the old one's address may be nobody's now, and packets from it would not leave.
+    pub(crate) fn leave(&mut self) {
+        self.local = None;
+    }
+
     /// A packet came from here that only who has got ours can have made. After a move it may be a copy of an observer's,
     /// and only an answered challenge counts.
     pub(crate) fn validate(&mut self, from: SocketAddr) {
@@ -160,6 +165,18 @@ mod tests {
         assert_eq!(path.remote(), address(1));
         assert!(path.answered(address(2), b"question"));
         assert_eq!(path.remote(), address(2));
+    }
+
+    #[test]
+    fn a_new_socket_does_not_send_from_the_address_of_the_old_one() {
+        let (old, new) = (address(1).ip(), IpAddr::from([127, 0, 0, 2]));
+        let mut path = Path::new(address(1), true);
+        path.came_to(Some(old));
+        assert_eq!(path.local(), Some(old));
+        path.leave();
+        assert_eq!(path.local(), None);
+        path.came_to(Some(new));
+        assert_eq!(path.local(), Some(new));
     }
 
     #[test]

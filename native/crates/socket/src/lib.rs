@@ -41,6 +41,15 @@ pub enum Sent {
     Failed,
 }
 
+/// The way from here to a remote, as the system sees it now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// From the same address as before.
+    Same,
+    Other,
+    None,
+}
+
 /// Memory for receive calls; one serves all sockets of a thread.
 pub struct ReceiveBuffers(Vec<u8>);
 
@@ -83,9 +92,14 @@ impl Socket {
         Ok(socket)
     }
 
-    /// Whether a new socket for the same remote would send from another address.
-    pub fn has_moved(&self) -> bool {
-        self.route.is_some_and(|(remote, source)| source_to(remote).is_ok_and(|now| source != Some(now)))
+    /// How a new socket for the same remote would send, beside this one.
+    pub fn route(&self) -> Route {
+        let Some((remote, source)) = self.route else { return Route::Same };
+        match source_to(remote) {
+            Ok(now) if source == Some(now) => Route::Same,
+            Ok(_) => Route::Other,
+            Err(_) => Route::None,
+        }
     }
 
     pub fn local_address(&self) -> io::Result<SocketAddr> {

@@ -1,41 +1,55 @@
-//! When a dialled link should look whether its own address is gone. It is looked at where packets leave anyway: what
-//! is in flight is sent again within two seconds, and a quiet link asks for a sign of life.
+//! When a dialled link should look whether its own address is gone. A look asks the system for its route, and sends
+//! nothing; so it is cheap enough to follow each end of a conversation, after which silence means nothing bad mostly.
 
 use std::time::{Duration, Instant};
 
-use petrel_socket::Sent;
+use petrel_socket::{Route, Sent};
 
-/// Silence after something was sent that is suspicious; suspicions are this far apart, too.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Silence after something was sent that is suspicious. While it goes on, each further look waits twice as long.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Where there is no way out at all, one is looked for so often: an address that comes back is used within this time.
+const NO_WAY: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 pub(super) struct Roaming {
     /// When the first of the packets left that nothing has been heard after.
     unanswered: Option<Instant>,
-    suspected: Option<Instant>,
-    has_no_route: bool,
+    /// When to look again. None: after PATIENCE.
+    again: Option<Instant>,
+    wait: Duration,
+    /// The system has refused a packet: looked at once, and then as after silence.
+    has_no_way: bool,
 }
 
 impl Roaming {
     pub(super) fn heard(&mut self) {
-        self.unanswered = None;
+        *self = Self::default();
     }
 
     pub(super) fn sent(&mut self, now: Instant, what: Sent) {
         self.unanswered.get_or_insert(now);
-        self.has_no_route |= what == Sent::NoRoute;
+        if what == Sent::NoRoute && !self.has_no_way {
+            self.has_no_way = true;
+            self.again = Some(now);
+        }
     }
 
-    /// After packets were sent: whether to compare addresses now.
-    pub(super) fn suspects(&mut self, now: Instant) -> bool {
-        let is_past = |at: Instant| now.saturating_duration_since(at) >= PATIENCE;
-        let is_due = self.has_no_route || self.unanswered.is_some_and(is_past);
-        if !is_due || !self.suspected.is_none_or(is_past) {
-            return false;
-        }
-        self.has_no_route = false;
-        self.suspected = Some(now);
-        true
+    /// When to compare addresses next.
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        self.unanswered.map(|since| self.again.unwrap_or(since + PATIENCE))
+    }
+
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.look_at().is_some_and(|at| at <= now)
+    }
+
+    /// What a look has shown.
+    pub(super) fn looked(&mut self, now: Instant, route: Route) {
+        self.wait = match route {
+            Route::None => NO_WAY,
+            Route::Same | Route::Other => (self.wait * 2).max(2 * PATIENCE),
+        };
+        self.again = Some(now + self.wait);
     }
 }
 
@@ -43,25 +57,41 @@ impl Roaming {
 mod tests {
     use super::*;
 
-    #[test]
-    fn silence_is_suspicious_after_a_second_and_once_a_second() {
+    /// When, in ms, a link looks that sends all the time and hears nothing.
+    fn looks(route: impl Fn(u64) -> Route) -> Vec<u64> {
         let start = Instant::now();
         let mut roaming = Roaming::default();
-        let mut at = |ms| {
+        let mut seen = Vec::new();
+        for ms in 0..2_000 {
             let now = start + Duration::from_millis(ms);
-            roaming.sent(now, Sent::Left);
-            roaming.suspects(now)
-        };
-        assert_eq!([0, 999, 1_000, 1_999, 2_000].map(&mut at), [false, false, true, false, true]);
-        roaming.heard();
-        assert!(!roaming.suspects(start + Duration::from_secs(9)));
+            roaming.sent(now, if route(ms) == Route::None { Sent::NoRoute } else { Sent::Left });
+            if roaming.is_due(now) {
+                seen.push(ms);
+                roaming.looked(now, route(ms));
+            }
+        }
+        seen
     }
 
     #[test]
-    fn a_missing_route_is_suspicious_at_once() {
-        let now = Instant::now();
+    fn silence_is_suspicious_and_less_so_the_longer_it_lasts() {
+        assert_eq!(looks(|_| Route::Same), [200, 600, 1_400]);
+    }
+
+    #[test]
+    fn a_missing_way_out_is_suspicious_at_once_and_looked_for_often() {
+        let gone = |ms| if (50..300).contains(&ms) { Route::None } else { Route::Other };
+        assert_eq!(looks(gone)[..4], [50, 150, 250, 350]);
+    }
+
+    #[test]
+    fn who_is_heard_is_above_suspicion_until_something_is_sent_again() {
+        let start = Instant::now();
         let mut roaming = Roaming::default();
-        roaming.sent(now, Sent::NoRoute);
-        assert!(roaming.suspects(now));
+        assert_eq!(roaming.look_at(), None);
+        roaming.sent(start, Sent::Left);
+        assert_eq!(roaming.look_at(), Some(start + PATIENCE));
+        roaming.heard();
+        assert_eq!(roaming.look_at(), None);
     }
 }

@@ -3,10 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use petrel_link::lock;
+use petrel_link::{Transmit, lock};
 
 use super::Reactor;
-use crate::driver::Rebind;
 use crate::event::Event;
 use crate::port::send;
 
@@ -29,13 +28,9 @@ impl Reactor {
         }
         let out = &mut self.out;
         let done = catch_unwind(AssertUnwindSafe(|| {
-            driver.turn(Instant::now(), socket.segments(), out, |transmit, bytes| send(&socket, transmit, bytes))
+            let send = |transmit: &Transmit, bytes: &[u8]| send(&socket, transmit, bytes);
+            driver.turn(Instant::now(), socket.segments(), out, send, || socket.route())
         }));
-        let has_moved = done.as_ref().is_ok_and(|turn| match turn.rebind {
-            Some(Rebind::Asked) => true,
-            Some(Rebind::IfMoved) => socket.has_moved(),
-            None => false,
-        });
         // Whoever forgets the last link of a closed listener says that its port is free.
         drop(socket);
         let Ok(turn) = done else { return self.drop_after_panic(id) };
@@ -61,7 +56,7 @@ impl Reactor {
         } else if is_abandoned {
             self.abandon(id);
         } else {
-            if has_moved {
+            if turn.needs_socket {
                 self.rebind(id);
             }
             if turn.again || exchange.again {
