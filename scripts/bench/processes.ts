@@ -46,8 +46,10 @@ export class Processes {
   }
 
   /** A script of this folder with a channel for messages. */
-  fork(script: string): ChildProcess {
-    return this.#watch(fork(sibling(script), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
+  fork(script: string, execArgv: readonly string[] = []): ChildProcess {
+    return this.#watch(
+      fork(sibling(script), { execArgv: [...execArgv], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+    )
   }
 
   async close(): Promise<void> {

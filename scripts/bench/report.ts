@@ -54,9 +54,9 @@ export function spread(values: readonly number[]): Spread {
 const column = (samples: Samples, system: string, figure: Figure, key: Column): number[] =>
   (samples[system]?.[figure] ?? []).map((sample) => sample[key] ?? Number.NaN)
 
-/** A system's figure over the yardstick's of the same round. */
-export function ratio(samples: Samples, system: string, figure: Figure, key: Column): Spread {
-  const other = column(samples, yardstick, figure, key)
+/** A system's figure over another's, the yardstick's for instance, of the same round. */
+export function ratio(samples: Samples, system: string, figure: Figure, key: Column, to: string = yardstick): Spread {
+  const other = column(samples, to, figure, key)
   return spread(column(samples, system, figure, key).map((value, round) => value / (other[round] ?? Number.NaN)))
 }
 
@@ -125,7 +125,19 @@ export function goals(samples: Samples): string[] {
       line(system, `new connections a second: ${connects.toFixed(0)}, goal 2000`, connects, connects >= 2000),
     ]
   })
-  return [...rates, ...others].filter((text) => text !== '')
+  return [...rates, ...others, ...goalsOfKcp(samples)].filter((text) => text !== '')
+}
+
+/** KCP is chosen for links that lose packets: where none is lost it may be slower than QUIC, and not by much. */
+function goalsOfKcp(samples: Samples): string[] {
+  const [kcp, quic] = ['petrel kcp', 'petrel quic']
+  const rates = [...transfers, 'connect' as const].map((figure) => {
+    const { median } = ratio(samples, kcp, figure, 'rate', quic)
+    const what = figure === 'connect' ? 'new connections a second' : name(figure)
+    return line(kcp, `${what}: ${median.toFixed(2)} of ${quic}, goal 0.6`, median, median >= 0.6)
+  })
+  const ping = ratio(samples, kcp, 'ping', 'p50Us', quic).median
+  return [...rates, line(kcp, `ping-pong p50: ${ping.toFixed(2)} of ${quic}, goal at most 1.3`, ping, ping <= 1.3)]
 }
 
 /** Empty for what was not measured. */

@@ -36,3 +36,14 @@ test('a goal that is not reached is said to be missed', (t) => {
   const samples: Samples = { 'relay tls': rates('upload 1', 100), 'petrel quic': rates('upload 1', 40) }
   t.deepEqual(goals(samples), ['MISSED  petrel quic  upload, 1 connection: 0.40 of relay tls, goal 0.5'])
 })
+
+test('the goals of kcp are set by quic in the same round', (t) => {
+  const samples: Samples = {
+    'petrel quic': { ...rates('upload 8', 100, 200, 400), ping: [{ rate: 1, p50Us: 100 }] },
+    'petrel kcp': { ...rates('upload 8', 70, 100, 220), ping: [{ rate: 1, p50Us: 120 }] },
+  }
+  t.deepEqual(goals(samples), [
+    'MISSED  petrel kcp  upload, 8 connections: 0.55 of petrel quic, goal 0.6',
+    'met     petrel kcp  ping-pong p50: 1.20 of petrel quic, goal at most 1.3',
+  ])
+})
