@@ -1,84 +1,17 @@
-// A transfer over kcp, held to 20 Mbit/s, while an observer on the path and strangers elsewhere throw at both ends what
-// they can make: every byte comes, nothing stands still for longer than in a run without them, and after the link what
-// was recorded of it is worth nothing.
+// Fifty seconds of a transfer over kcp under attack, and as many without.
 
-import type { ExecutionContext } from 'ava'
 import { hasAddon } from '../../src/transport/native/binding.js'
-import { attack, type Thrown } from '../support/kcp-attack.js'
-import { type Observer, startObserver } from '../support/observer.js'
+import { standObserver } from '../support/kcp-siege.js'
 import { declare } from '../support/over.js'
-import { assertWhole, steadyService, steadyVisitor } from '../support/steady-ends.js'
-import { startTwoProcesses, type TwoProcesses } from '../support/two-processes.js'
 
-/** 20 Mbit/s both ways, 50 s. */
-const rate = { bytes: 125_000_000, bytesASecond: 2_500_000 }
-const strength = { guesses: 2 ** 20, guessesATurn: 300, replays: 10_000 }
-/** Below this a stall is the machine's, whoever attacks: two runs without an attack differ by more than three times. */
-const floorMs = 300
-
-interface Outcome extends TwoProcesses {
-  readonly observer: Observer
-  readonly longestMs: number
-  readonly machineMs: number
-  readonly thrown: Thrown | undefined
-}
-
-async function transfer(t: ExecutionContext, isAttacked: boolean): Promise<Outcome> {
-  const service = await steadyService(t, rate)
-  let watching: Observer | undefined
-  t.teardown(() => watching?.close())
-  const processes = await startTwoProcesses(t, 'kcp', [{ type: 'tcp', port: service.port }], {
-    through: async (server) => {
-      watching = await startObserver(server, 10_000)
-      return watching.address
-    },
-  })
-  const observer = watching!
-  const thrown = isAttacked ? attack(observer, strength) : undefined
-  t.teardown(() => thrown?.stop())
-  const visitor = steadyVisitor(t, { host: '127.0.0.1', port: processes.ports[0]! }, rate)
-  const ends = await Promise.all([service.result, visitor.result])
-  thrown?.stop()
-  const stalls = assertWhole(t, ...ends, rate)
-  const machineMs = Math.max(...ends.map((end) => end.machineMs))
-  return { ...processes, observer, thrown, longestMs: stalls.at(-1) ?? 0, machineMs }
+const siege = {
+  /** 20 Mbit/s each way. */
+  rate: { bytes: 125_000_000, bytesASecond: 2_500_000 },
+  strength: { guesses: 2 ** 20, guessesATurn: 300, replays: 10_000 },
 }
 
 declare(
   'kcp: forged, guessed, replayed and changed packets stop no transfer, and after it nothing can be done with them',
-  async (t) => {
-    const quiet = await transfer(t, false)
-    for (const { child, ended } of [quiet.client, quiet.server]) {
-      child.kill('SIGTERM')
-      await ended
-    }
-    const loud = await transfer(t, true)
-    const { server, client, observer, thrown } = loud
-    t.log(`thrown: ${JSON.stringify(thrown?.counts)}; to the stranger came ${JSON.stringify(observer.heard)}`)
-    t.log(`longest stall, ms (0: less than 100): ${quiet.longestMs} without, ${loud.longestMs} with; `)
-    t.log(`the machine let a process wait ${quiet.machineMs} and ${loud.machineMs} ms`)
-    t.true(loud.longestMs <= Math.max(3 * quiet.longestMs, floorMs, 3 * loud.machineMs))
-
-    client.child.kill('SIGTERM')
-    const { stderr } = await client.ended
-    t.is(stderr.match(/"msg":"serving"/g)?.length, 1, 'it is the same link')
-    await server.said('stderr', /"msg":"client disconnected"/)
-    const before = { ...observer.heard }
-    const began = performance.now()
-    for (const [n, packet] of observer.seen.up.slice(-10_000).entries()) {
-      observer.toServer(packet, n % 2 === 0 ? 'client' : 'elsewhere')
-      if (n % 100 === 99) await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-    await new Promise((resolve) => setTimeout(resolve, 500))
-    const seconds = (performance.now() - began) / 1000
-    const answers = observer.heard.packets - before.packets
-    t.log(`after the link: ${answers} answers to 5,000 replayed packets in ${seconds.toFixed(1)} s`)
-    t.true(answers <= 100 * (seconds + 1), `${answers} answers`)
-    t.is(server.child.exitCode, null, 'the server lives')
-    server.child.kill('SIGTERM')
-    const end = await server.ended
-    t.is(end.code, 0, end.stderr)
-    t.is(end.stderr.match(/"msg":"client connected"/g)?.length, 1, 'nobody else became a client')
-  },
+  (t) => standObserver(t, siege),
   { serial: true, timeoutMs: 300_000, unless: hasAddon() ? '' : 'the addon is not built' },
 )

@@ -96,9 +96,17 @@ export function forgedAnswers(own: Buffer, other: Buffer): readonly Buffer[] {
   ]
 }
 
+const handshake = new Map<number, string>([
+  [Type.initial, 'kcp initial'],
+  [Type.handshake, 'kcp handshake'],
+  [Type.retry, 'kcp retry'],
+])
+
 /** What a server said to a stranger. */
 export function answerKind(packet: Buffer): string {
   const first = packet[0]!
+  const begun = handshake.get(first)
+  if (begun !== undefined) return begun
   if (first === Type.versions) return 'kcp versions'
   if (first === Type.reset && packet.length === 25) return 'kcp reset'
   if ((first & 0x80) !== 0 && packet.length > 5 && packet.readUInt32BE(1) === 0) return 'quic versions'
