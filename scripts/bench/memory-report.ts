@@ -21,11 +21,19 @@ type Column = 'residentBytes' | 'heapBytes'
 const goalBytes = { link: 64 * 1024, stream: 16 * 1024 }
 type Thing = keyof typeof goalBytes
 
+const span = (of: Weighing, thing: Thing) =>
+  thing === 'link' ? ([of.control, of.withLinks] as const) : ([of.withLinks, of.withStreams] as const)
+
+/** Bytes of all of them, in one round. */
+function gained(of: Weighing, thing: Thing, column: Column): number {
+  const [from, to] = span(of, thing)
+  return to[column] - from[column]
+}
+
 /** Bytes of one, in one round. */
 export function cost(of: Weighing, thing: Thing, column: Column): number {
-  const [from, to] = thing === 'link' ? [of.control, of.withLinks] : [of.withLinks, of.withStreams]
-  const count = thing === 'link' ? to.links - from.links : to.streams - from.streams
-  return (to[column] - from[column]) / count
+  const [from, to] = span(of, thing)
+  return gained(of, thing, column) / (thing === 'link' ? to.links - from.links : to.streams - from.streams)
 }
 
 const costs = (rounds: readonly Weighing[], thing: Thing, column: Column): Spread =>
@@ -63,6 +71,8 @@ export function goals(weighings: Weighings): string[] {
 
 /** What a process gains or loses by itself may be so much of what is measured. */
 const mostDrift = 0.1
+/** A gain of less than this may be anything. */
+const leastGainBytes = 4 * 1024 * 1024
 /** Rounds may differ from their median by so much. */
 const mostSpread = 0.25
 
@@ -74,12 +84,18 @@ export function doubts(weighings: Weighings): string[] {
       return drift / Math.abs(withLinks.residentBytes - control.residentBytes)
     })
     const drift = spread(drifts).median
-    const uneven = (['link', 'stream'] as const).flatMap((thing) => {
+    const drifting = `${name}: it changes by ${(drift * 100).toFixed(0)} % of its links' weight while nothing happens`
+    const each = (['link', 'stream'] as const).flatMap((thing) => {
       const { min, median, max } = costs(rounds, thing, 'residentBytes')
       const off = Math.max(median - min, max - median) / Math.abs(median)
-      return off > mostSpread ? [`${name}, ${thing}: the rounds differ by ${(off * 100).toFixed(0)} %`] : []
+      const gain = spread(rounds.map((round) => gained(round, thing, 'residentBytes'))).min
+      return [
+        gain < leastGainBytes
+          ? `${name}: ${(gain / 2 ** 20).toFixed(1)} MiB by its ${thing}s are too little to tell`
+          : '',
+        off > mostSpread ? `${name}, ${thing}: the rounds differ by ${(off * 100).toFixed(0)} %` : '',
+      ]
     })
-    const drifting = `${name}: it changes by ${(drift * 100).toFixed(0)} % of its links' weight while nothing happens`
-    return drift > mostDrift ? [drifting, ...uneven] : uneven
+    return [drift > mostDrift ? drifting : '', ...each].filter((text) => text !== '')
   })
 }

@@ -68,12 +68,15 @@ function parse(args: readonly string[]): Options | undefined {
 /** Rejects when the order failed or nothing came in time. */
 function give(side: ChildProcess, order: Order): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`"${order.kind}" was not done in time`)), patienceMs)
-    side.once('message', (answer: Answer) => {
+    const late = setTimeout(() => onMessage({ error: 'not done in time' }), patienceMs)
+    const onExit = () => onMessage({ error: 'the process ended' })
+    const onMessage = (answer: Answer) => {
       clearTimeout(late)
+      side.off('message', onMessage).off('exit', onExit)
       if (answer.error === undefined) resolve(answer)
       else reject(new Error(`${order.kind}: ${answer.error}`))
-    })
+    }
+    side.on('message', onMessage).on('exit', onExit)
     side.send(order)
   })
 }
@@ -105,7 +108,12 @@ async function weighOne(transport: Transport, { links, streams }: Options): Prom
     const carriers = Math.ceil(streams / streamsPerLink)
     await give(dialer, { kind: 'open', links: carriers, streams: Math.ceil(streams / carriers) })
     const withStreams = await weigh(sides)
-    return [0, 1].map((at) => pick({ before, control, withLinks, withStreams }, at))
+    const weighings = [0, 1].map((at) => pick({ before, control, withLinks, withStreams }, at))
+    for (const { control, withLinks } of weighings) {
+      const came = withLinks.links - control.links
+      if (came !== links) throw new Error(`${transport}: ${came} links instead of ${links}`)
+    }
+    return weighings
   } finally {
     process.off('SIGINT', stop)
     process.off('SIGTERM', stop)

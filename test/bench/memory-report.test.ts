@@ -45,3 +45,7 @@ test('figures are doubted when the process changes by itself or the rounds diffe
     /stream: the rounds differ by 56 %/,
   )
 })
+
+test('figures are doubted when too little was gained to be told from noise', (t) => {
+  t.deepEqual(doubts(both(weighing(3, 8)))[0], 'kcp dialer: 2.9 MiB by its links are too little to tell')
+})

@@ -24,8 +24,6 @@ use crate::protocol::Key;
 
 /// From the first packet to a finished handshake; limits.link.handshakeMs.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Stream numbers kept ready for `open`.
-const FREE_STREAMS: usize = 64;
 
 /// What one turn led to.
 #[derive(Default)]
@@ -217,7 +215,7 @@ impl Driver {
             connection.set_max_streams(state.limits.streams);
         }
         if self.is_connected && self.may_open {
-            while state.free.len() < FREE_STREAMS {
+            while state.free.len() < state.spare {
                 let Some(stream) = connection.open() else {
                     // Asked once; a signal tells when there are more.
                     self.may_open = false;

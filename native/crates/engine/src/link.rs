@@ -72,19 +72,15 @@ impl Link {
     /// A new stream's number. None: the peer allows no more now; `MayOpen` follows.
     pub fn open(self: &Arc<Self>) -> Option<u64> {
         let mut state = lock(&self.state);
-        let Some(id) = state.free.pop_front() else {
-            state.wants_open = true;
-            drop(state);
-            self.mark();
-            return None;
-        };
-        state.add(id);
-        let low = state.free.len() < 16;
+        let (id, is_low) = state.take_free();
+        if let Some(id) = id {
+            state.add(id);
+        }
         drop(state);
-        if low {
+        if is_low {
             self.mark();
         }
-        Some(id)
+        id
     }
 
     /// Copies received bytes into `into`. None: the stream has ended. Some(0): nothing now, an event follows.

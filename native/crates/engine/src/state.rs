@@ -15,6 +15,11 @@ use crate::stream::Stream;
 /// Streams kept after their end only to learn what the peer has taken.
 const MAX_LINGERING: usize = 1024;
 
+/// Streams kept ready to be opened: each costs memory, also of a link that opens none; one that opens many at once has
+/// more of them, so that few of its calls wait for the engine's thread.
+const FEWEST_SPARE: usize = 8;
+const MOST_SPARE: usize = 64;
+
 pub(crate) struct State {
     pub(crate) streams: HashMap<u64, Stream>,
     pub(crate) lingering: usize,
@@ -26,8 +31,9 @@ pub(crate) struct State {
     pub(crate) raised: bool,
     /// Streams that have something to send, in turn.
     pub(crate) ready: VecDeque<u64>,
-    /// Stream numbers that may be handed out without asking the engine.
+    /// Stream numbers that may be handed out without asking the engine, and how many the engine keeps there.
     pub(crate) free: VecDeque<u64>,
+    pub(crate) spare: usize,
     pub(crate) wants_open: bool,
     /// Streams whose wider limit goes out at once.
     pub(crate) announce: Vec<u64>,
@@ -70,6 +76,7 @@ impl State {
             raised: true,
             ready: VecDeque::new(),
             free: VecDeque::new(),
+            spare: FEWEST_SPARE,
             wants_open: false,
             announce: Vec::new(),
             repeat: BTreeSet::new(),
@@ -104,6 +111,17 @@ impl State {
             self.repeat.insert(id);
         }
         self.streams.insert(id, stream);
+    }
+
+    /// A stream number for the caller, if one is ready, and whether the engine is to make more.
+    pub(crate) fn take_free(&mut self) -> (Option<u64>, bool) {
+        let id = self.free.pop_front();
+        let is_low = self.free.len() < self.spare / 4;
+        if is_low {
+            self.spare = (2 * self.spare).min(MOST_SPARE);
+        }
+        self.wants_open |= id.is_none();
+        (id, is_low)
     }
 
     pub(crate) fn make_ready(&mut self, id: u64) {
@@ -171,4 +189,41 @@ impl State {
 /// What a received datagram costs: empty ones fill memory too.
 pub(crate) fn held_bytes(datagram: &Bytes) -> usize {
     datagram.len() + 64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_streams_are_kept_ready_until_many_are_opened() {
+        let second = Duration::from_secs(1);
+        let limits = Limits {
+            streams: 4096,
+            credit_bytes: 0,
+            datagram_bytes: 0,
+            window_bytes: 0,
+            idle: second,
+            keep_alive: second,
+        };
+        let mut state = State::new(limits);
+        // What the driver does, as often as it is asked.
+        let fill = |state: &mut State| {
+            let missing = state.spare - state.free.len();
+            state.free.extend(std::iter::repeat_n(0, missing));
+        };
+        fill(&mut state);
+        assert_eq!(state.free.len(), FEWEST_SPARE);
+        let mut asked = 0;
+        for _ in 0..1_000 {
+            let (id, is_low) = state.take_free();
+            assert!(id.is_some());
+            if is_low {
+                fill(&mut state);
+                asked += 1;
+            }
+        }
+        assert_eq!(state.spare, MOST_SPARE);
+        assert!(asked < 30, "{asked}");
+    }
 }
