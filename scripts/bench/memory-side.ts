@@ -42,8 +42,8 @@ export interface Answer {
 /** Handshakes at once: few enough that no listener asks for a proof of address. */
 const atOnce = 8
 /** Readings of which the smallest counts: garbage and other people's work only add to it. */
-const readings = 5
-const readingMs = 100
+const readings = 10
+const readingMs = 200
 
 const links: Link[] = []
 const streams: Stream[] = []
