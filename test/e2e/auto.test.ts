@@ -5,7 +5,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import type { ExecutionContext } from 'ava'
 import { hasAddon } from '../../src/transport/native/binding.js'
 import type { TransportName } from '../../src/transport/transport.js'
-import { type Running, startPetrel } from '../cli/petrel.js'
+import { type Running, runPetrel, startPetrel } from '../cli/petrel.js'
 import { testFolder } from '../config/folder.js'
 import { token } from '../support/ends.js'
 import { block, type Machine, twoMachines, whyNoFirewall } from '../support/namespaces.js'
@@ -17,8 +17,10 @@ const kcpPort = 9001
 const publicPort = 20_000
 const servicePort = 7000
 const withinMs = 2_000
-/** A machine that does much else is slow to start a program: the quickest of so many starts counts. */
+/** A machine that does much else is slow to start a program: the quickest of so many starts counts, and what a bare
+ *  start of the binary takes here beyond that of an idle machine is no fault of the race. */
 const starts = 8
+const bareStartMs = 300
 
 interface Network {
   readonly title: string
@@ -119,13 +121,21 @@ proxies:
   door: { type: tcp, local_port: ${servicePort}, remote_port: ${publicPort} }
 `
 
+interface Started {
+  readonly client: Running
+  readonly ms: number
+  readonly over: string
+  /** Soon enough for 2 s on an idle machine. */
+  readonly isInTime: boolean
+}
+
 interface Scene {
   readonly server: Running
   /** Starts it again, as it was. */
   restart(): Promise<Running>
   readonly machines: readonly [Machine, Machine]
   /** Starts the client; how long it took until it serves, over what, and what it says of that. */
-  start(clientEnv?: Record<string, string>): Promise<{ client: Running; ms: number; over: string }>
+  start(clientEnv?: Record<string, string>): Promise<Started>
 }
 
 /** A server that listens and, on the other machine, a service. name: by which the client calls the server. */
@@ -154,11 +164,16 @@ async function setUp(t: ExecutionContext, network: Partial<Network>, bind: strin
     restart,
     machines,
     async start(env = {}) {
-      const began = performance.now()
       const home = testFolder(t).path
+      const before = performance.now()
+      await runPetrel(t, ['version'], { home, inside: here.inside, env })
+      const began = performance.now()
+      const busyMs = Math.max(0, began - before - bareStartMs)
       const client = startPetrel(t, ['client', '--json', '--config', file], { home, inside: here.inside, env })
       const [line] = await client.said('stdout', /^\{.*"event":"serving".*\}$/m)
-      return { client, ms: performance.now() - began, over: (JSON.parse(line) as { transport: string }).transport }
+      const ms = performance.now() - began
+      const { transport: over } = JSON.parse(line) as { transport: string }
+      return { client, ms, over, isInTime: ms < withinMs + busyMs }
     },
   }
 }
@@ -186,8 +201,10 @@ for (const network of networks) {
       const { server, machines, start } = await setUp(t, network, '0.0.0.0')
       const [there] = machines
       const took: number[] = []
-      while (took.length < starts && (took.at(-1) ?? withinMs) >= withinMs) {
-        const { client, ms, over } = await start(network.clientEnv)
+      let wasInTime = false
+      while (took.length < starts && !wasInTime) {
+        const { client, ms, over, isInTime } = await start(network.clientEnv)
+        wasInTime = isInTime
         took.push(Math.round(ms))
         t.is(over, network.over)
         t.is(await visit(t, there), 'behind NAT')
@@ -200,8 +217,8 @@ for (const network of networks) {
         if (network.because !== undefined) t.regex(reasons[0]?.msg ?? '', network.because)
       }
       t.log(`${took.join(', ')} ms`)
-      t.true(Math.min(...took) < withinMs)
-      await server.said('stderr', new RegExp(`(.*"msg":"client disconnected"[^]*){${took.length}}`))
+      t.true(wasInTime)
+      await server.said('stderr', new RegExp(`("msg":"client disconnected"[^]*?){${took.length}}`))
       t.is(await connections(t, there), 0)
       server.child.kill('SIGTERM')
       const { code, stderr } = await server.ended
@@ -264,8 +281,10 @@ declare(
     writeFileSync(`${own}/hosts`, `fd77::1 ${name}\n${there.address} ${name}\n`)
     await run(t, here.inside[0]!, [...here.inside.slice(1), 'ip', 'addr', 'add', 'fd77::2/64', 'dev', 'cable', 'nodad'])
     const took: number[] = []
-    while (took.length < starts && (took.at(-1) ?? withinMs) >= withinMs) {
-      const { client, ms, over } = await start()
+    let wasInTime = false
+    while (took.length < starts && !wasInTime) {
+      const { client, ms, over, isInTime } = await start()
+      wasInTime = isInTime
       took.push(Math.round(ms))
       t.is(over, 'quic')
       t.is(await visit(t, there), 'behind NAT')
@@ -273,7 +292,7 @@ declare(
       await client.ended
     }
     t.log(`${took.join(', ')} ms`)
-    t.true(Math.min(...took) < withinMs)
+    t.true(wasInTime)
     await server.said('stderr', /"msg":"client disconnected"/)
   },
   needs,
