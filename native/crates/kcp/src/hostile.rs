@@ -244,3 +244,20 @@ fn a_stream_of_holes_and_a_flood_of_small_datagrams_stay_small() {
     }
     assert!(pair.victim.held().things < 2_000, "{:?}", pair.victim.held());
 }
+
+#[test]
+fn bytes_on_a_stream_that_we_have_not_begun_yet_end_the_link() {
+    let mut pair = Pair::new();
+    // The driver opens streams ahead, and reads none before it has handed it out.
+    let numbers_ahead: Vec<u64> = (0..4).filter_map(|_| pair.victim.open()).collect();
+    assert_eq!(numbers_ahead, [1, 5, 9, 13]);
+    let _ = pair.victim.write(5, &mut Bytes::from_static(b"begun"));
+    // An earlier stream begins with a later one.
+    pair.say(&[numbers(0x12, &[1, 0, 1]), vec![0x55]].concat());
+    assert!(!pair.victim.is_closed());
+    for n in 0..1_000 {
+        pair.say(&[numbers(0x12, &[9, 1_000 * n, 1_000]), vec![0x55; 1_000]].concat());
+    }
+    assert!(pair.victim.is_closed(), "{:?}", pair.victim.held());
+    assert!(pair.victim.held().bytes < 16 * 1024, "{:?}", pair.victim.held());
+}

@@ -116,8 +116,9 @@ impl ReceiveStream {
 pub(crate) struct Streams {
     map: HashMap<u64, Stream>,
     side: u64,
-    /// Of ours: how many we have opened, and may.
+    /// Of ours: how many we have opened, have begun (a later one begins those before it), and may open.
     opened: u64,
+    begun: u64,
     may_open: u64,
     pub(crate) wants_open: bool,
     /// Of the peer's: how many it has opened and ended, may have open at once, and was told that it may open in all.
@@ -147,6 +148,7 @@ impl Streams {
             map: HashMap::new(),
             side: u64::from(!is_dialer),
             opened: 0,
+            begun: 0,
             may_open: 0,
             wants_open: false,
             peer_opened: 0,
@@ -172,6 +174,13 @@ impl Streams {
         self.opened += 1;
         self.map.insert(number, Stream::default());
         Some(number)
+    }
+
+    /// Something of this stream is about to leave.
+    pub(crate) fn begin(&mut self, number: u64) {
+        if number & 1 == self.side {
+            self.begun = self.begun.max(number / 4 + 1);
+        }
     }
 
     /// The peer lets us open so many in all. True: whoever waited may go on.
@@ -203,7 +212,8 @@ impl Streams {
             return Found::Impossible;
         }
         if number & 1 == self.side {
-            if index >= self.opened {
+            // One that is only opened ahead has nobody yet who reads it, so what came would stay.
+            if index >= self.begun {
                 return Found::Impossible;
             }
         } else {
