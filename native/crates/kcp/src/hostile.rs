@@ -16,7 +16,8 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::connection::Connection;
 use crate::endpoint::{Arrival, Endpoint};
-use crate::packet::{self, Header, Level};
+use crate::frame::{Frame, Frames};
+use crate::packet::{self, Header, Level, Packet};
 use crate::{ALPN, Held, Identity};
 
 const LIMITS: Limits = Limits { streams: 100, ..crate::tuning::LIMITS };
@@ -27,6 +28,8 @@ struct Pair {
     hostile: Connection,
     victim: Connection,
     counter: u64,
+    /// Where it is.
+    from: SocketAddr,
 }
 
 fn tls() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
@@ -87,7 +90,7 @@ impl Pair {
         }
         assert!(hostile.is_connected && victim.is_confirmed);
         let counter = hostile.sent.next() + 100;
-        Self { now, hostile, victim, counter }
+        Self { now, hostile, victim, counter, from: address(1) }
     }
 
     /// Seals these frames and gives them to the victim; its answers vanish.
@@ -101,7 +104,16 @@ impl Pair {
         header.len = out.len();
         out.extend_from_slice(frames);
         assert!(self.hostile.keys.seal(&header, 0, &mut out));
-        self.victim.handle_datagram(self.now, address(1), BytesMut::from(&out[..]));
+        self.victim.handle_datagram(self.now, self.from, BytesMut::from(&out[..]));
+    }
+
+    /// What a packet of the victim's asks.
+    fn challenge(&mut self, packet: &[u8]) -> Option<[u8; 8]> {
+        let Some(Packet::Sealed(header)) = packet::parse(packet) else { return None };
+        let mut opened = packet.to_vec();
+        let len = self.hostile.keys.open(self.now, &header, &mut opened, Duration::ZERO).ok()?;
+        let mut frames = Frames::new(Bytes::from(opened).slice(header.len..header.len + len));
+        frames.find_map(|frame| if let Ok(Frame::Challenge(data)) = frame { Some(data) } else { None })
     }
 
     /// The driver's turn. It reads what came, and gives up what the peer stops.
@@ -260,4 +272,50 @@ fn bytes_on_a_stream_that_we_have_not_begun_yet_end_the_link() {
     }
     assert!(pair.victim.is_closed(), "{:?}", pair.victim.held());
     assert!(pair.victim.held().bytes < 16 * 1024, "{:?}", pair.victim.held());
+}
+
+#[test]
+fn who_asks_for_answers_and_acknowledges_none_fills_no_memory() {
+    let mut pair = Pair::new();
+    // Less than a timeout apart: each answer is the latest that the victim has sent.
+    for n in 0..10_000 {
+        for _ in 0..10 {
+            pair.say(&[0x07, 1, 2, 3, 4, 5, 6, 7, 8]);
+            drain(&mut pair.victim, pair.now);
+        }
+        pair.pass(Duration::from_millis(5));
+        let held = pair.victim.held();
+        assert!(held.things <= 66_000, "{n}: {held:?}");
+        if pair.victim.is_closed() {
+            return;
+        }
+    }
+    panic!("still there after 50 s");
+}
+
+#[test]
+fn who_moves_all_the_time_and_acknowledges_nothing_is_not_sent_much() {
+    let mut pair = Pair::new();
+    for number in 0..100 {
+        pair.say(&numbers(0x0b, &[4 * number, 1]));
+        pair.victim.abandon(4 * number, 1);
+    }
+    pair.turn();
+    let before = pair.victim.stats().sent_packets;
+    for n in 0..1_000u16 {
+        pair.from = address(3 + n % 2);
+        pair.say(&[0x01]);
+        let asked = drain(&mut pair.victim, pair.now);
+        // Whatever was asked is answered: the keys are there.
+        for packet in asked {
+            if let Some(challenge) = pair.challenge(&packet) {
+                pair.say(&[vec![0x08], challenge.to_vec()].concat());
+            }
+        }
+        drain(&mut pair.victim, pair.now);
+        pair.pass(Duration::from_millis(1));
+    }
+    let sent = pair.victim.stats().sent_packets - before;
+    let held = pair.victim.held();
+    assert!(held.things < 1_000 && sent < 4_000, "{held:?}, {sent} packets");
 }

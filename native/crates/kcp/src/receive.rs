@@ -136,7 +136,7 @@ impl Connection {
                 }
             }
             Frame::Response(data) => {
-                if self.path.answered(from, &data) {
+                if self.path.answered(now, from, &data) {
                     self.peer_moved();
                 }
             }
