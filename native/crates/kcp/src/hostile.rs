@@ -17,7 +17,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use crate::connection::Connection;
 use crate::endpoint::{Arrival, Endpoint};
 use crate::frame::{Frame, Frames};
-use crate::packet::{self, Header, Level, Packet};
+use crate::packet::{self, Header, Initial, Level, Packet};
 use crate::{ALPN, Held, Identity};
 
 const LIMITS: Limits = Limits { streams: 100, ..crate::tuning::LIMITS };
@@ -70,7 +70,24 @@ fn drain(connection: &mut Connection, now: Instant) -> Vec<Vec<u8>> {
 
 impl Pair {
     fn new() -> Self {
-        let mut now = Instant::now();
+        let mut pair = Self::halfway();
+        for _ in 0..20 {
+            pair.now += Duration::from_millis(1);
+            for packet in drain(&mut pair.victim, pair.now) {
+                pair.hostile.handle_datagram(pair.now, address(2), BytesMut::from(&packet[..]));
+            }
+            for packet in drain(&mut pair.hostile, pair.now) {
+                pair.victim.handle_datagram(pair.now, address(1), BytesMut::from(&packet[..]));
+            }
+        }
+        assert!(pair.hostile.is_connected && pair.victim.is_confirmed);
+        pair.counter = pair.hostile.sent.next() + 100;
+        pair
+    }
+
+    /// The listener has had the first packet.
+    fn halfway() -> Self {
+        let now = Instant::now();
         let (server, client) = tls();
         let name = ServerName::try_from("server").expect("a name");
         let mut hostile = Connection::dial(now, client, name, address(2), LIMITS).expect("a dialler");
@@ -78,26 +95,20 @@ impl Pair {
         let first = drain(&mut hostile, now).remove(0);
         let arrival = endpoint.handle(now, (address(1), None), &first, &mut Vec::new());
         let Some(Arrival::Stranger(stranger)) = arrival else { panic!("no first packet") };
-        let mut victim = endpoint.accept(stranger).unwrap_or_else(|_| panic!("no link"));
-        for _ in 0..20 {
-            now += Duration::from_millis(1);
-            for packet in drain(&mut victim, now) {
-                hostile.handle_datagram(now, address(2), BytesMut::from(&packet[..]));
-            }
-            for packet in drain(&mut hostile, now) {
-                victim.handle_datagram(now, address(1), BytesMut::from(&packet[..]));
-            }
-        }
-        assert!(hostile.is_connected && victim.is_confirmed);
-        let counter = hostile.sent.next() + 100;
-        Self { now, hostile, victim, counter, from: address(1) }
+        let victim = endpoint.accept(stranger).unwrap_or_else(|_| panic!("no link"));
+        Self { now, hostile, victim, counter: 100, from: address(1) }
     }
 
     /// Seals these frames and gives them to the victim; its answers vanish.
     fn say(&mut self, frames: &[u8]) {
-        let phase = self.hostile.keys.phase();
-        let mut header =
-            Header { level: Level::Data, phase, to: self.hostile.peer, counter: self.counter, initial: None, len: 0 };
+        self.say_at(Level::Data, frames);
+    }
+
+    fn say_at(&mut self, level: Level, frames: &[u8]) {
+        let phase = level == Level::Data && self.hostile.keys.phase();
+        let initial = Initial { version: packet::VERSION, from: self.hostile.own, token: 0..0 };
+        let initial = (level == Level::Initial).then_some(initial);
+        let mut header = Header { level, phase, to: self.hostile.peer, counter: self.counter, initial, len: 0 };
         self.counter += 1;
         let mut out = Vec::new();
         packet::put_header(&header, &[], &mut out);
@@ -318,4 +329,26 @@ fn who_moves_all_the_time_and_acknowledges_nothing_is_not_sent_much() {
     let sent = pair.victim.stats().sent_packets - before;
     let held = pair.victim.held();
     assert!(held.things < 1_000 && sent < 4_000, "{held:?}, {sent} packets");
+}
+
+#[test]
+fn bytes_of_the_handshake_at_a_level_that_is_over_are_refused() {
+    let mut pair = Pair::halfway();
+    // Once more what TLS has had, as after a loss.
+    pair.say_at(Level::Initial, &[numbers(0x03, &[0, 4]), vec![1, 0, 0, 0]].concat());
+    assert!(!pair.victim.is_closed());
+    pair.say_at(Level::Initial, &[numbers(0x03, &[5_000, 4]), vec![1, 0, 0, 0]].concat());
+    assert!(pair.victim.is_closed());
+}
+
+#[test]
+fn a_handshake_of_holes_is_refused() {
+    let mut pair = Pair::halfway();
+    for packet in drain(&mut pair.victim, pair.now) {
+        pair.hostile.handle_datagram(pair.now, address(2), BytesMut::from(&packet[..]));
+    }
+    for n in 0..100 {
+        pair.say_at(Level::Handshake, &[numbers(0x03, &[10_000 + 2 * n, 1]), vec![1]].concat());
+    }
+    assert!(pair.victim.is_closed(), "100 holes");
 }
