@@ -352,3 +352,17 @@ fn a_handshake_of_holes_is_refused() {
     }
     assert!(pair.victim.is_closed(), "100 holes");
 }
+
+#[test]
+fn holes_are_bounded_in_all_streams_together() {
+    let mut pair = Pair::new();
+    // As many in each of its streams as the smallest credit allows.
+    for stream in 0..20 {
+        for packet in 0..82u64 {
+            let hole = |n: u64| [numbers(0x12, &[4 * stream, 2 * n, 1]), vec![0x55]].concat();
+            pair.say(&(100 * packet..100 * (packet + 1)).flat_map(hole).collect::<Vec<u8>>());
+            pair.turn();
+        }
+    }
+    assert!(pair.victim.is_closed(), "{:?}", pair.victim.held());
+}
