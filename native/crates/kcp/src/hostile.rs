@@ -366,3 +366,29 @@ fn holes_are_bounded_in_all_streams_together() {
     }
     assert!(pair.victim.is_closed(), "{:?}", pair.victim.held());
 }
+
+#[test]
+fn a_first_packet_that_comes_twice_in_one_batch_begins_one_link() {
+    let now = Instant::now();
+    let (server, client) = tls();
+    let name = ServerName::try_from("server").expect("a name");
+    let mut dialler = Connection::dial(now, client, name, address(2), LIMITS).expect("a dialler");
+    let first = drain(&mut dialler, now).remove(0);
+    let mut endpoint = Endpoint::listener(Identity { tls: server, secret: b"secret".to_vec() }, LIMITS);
+    let mut strangers = Vec::new();
+    for _ in 0..2 {
+        let arrival = endpoint.handle(now, (address(1), None), &first, &mut Vec::new());
+        let Some(Arrival::Stranger(stranger)) = arrival else { panic!("no first packet") };
+        strangers.push(stranger);
+    }
+    let made = strangers.into_iter().filter_map(|stranger| endpoint.accept(stranger).ok());
+    assert_eq!(made.count(), 1);
+}
+
+#[test]
+fn a_farewell_leaves_at_every_level_that_still_has_keys() {
+    let mut pair = Pair::halfway();
+    pair.victim.close(pair.now, 0, "");
+    pair.victim.keys.drop_level(Level::Handshake);
+    assert_eq!(drain(&mut pair.victim, pair.now).len(), 1);
+}

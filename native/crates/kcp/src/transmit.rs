@@ -358,6 +358,8 @@ impl Connection {
             return None;
         }
         let farewell = self.farewell.as_mut()?;
+        // Keys may be gone since.
+        farewell.levels.retain(|level| self.keys.has(*level));
         let level = farewell.levels.pop()?;
         let (is_fault, code, reason) = (farewell.is_fault, farewell.code, farewell.reason.clone());
         let start = self.begin(level, buffer)?;
