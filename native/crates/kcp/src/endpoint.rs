@@ -176,6 +176,10 @@ impl Endpoint {
         let listening = self.listening.as_ref().filter(|_| opens(&header, &packet.bytes)).ok_or(None)?;
         let tls = listening.tls.clone().ok_or(None)?;
         let made_up = header.to;
+        // The same packet twice in one batch: the second is a repetition.
+        if self.by_id.contains_key(&made_up) {
+            return Err(None);
+        }
         let own = LinkId(self.random.bytes());
         let newcomer = Newcomer {
             id: self.next,

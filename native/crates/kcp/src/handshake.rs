@@ -13,6 +13,8 @@ use crate::send_stream::SendStream;
 
 /// A certificate chain and its proof are far smaller.
 const MAX_BYTES: u64 = 64 * 1024;
+/// So many bytes in packets of the smallest size have fewer holes, whatever is lost.
+const MAX_HOLES: usize = 64;
 
 pub(crate) struct Handshake {
     tls: Tls,
@@ -44,9 +46,17 @@ impl Handshake {
 
     /// Takes bytes of a CRYPTO frame.
     pub(crate) fn receive(&mut self, level: Level, offset: u64, data: &[u8]) -> Result<(), Failed> {
+        // TLS reads at the level at which we write, but for the very end (RFC 9001 §4.1.3).
+        let is_over = level < self.level.min(Level::Handshake);
         let came = &mut self.came[level as usize];
         let refuse = |text: &str| Failed { alert: 10, text: text.to_string() };
+        if is_over && offset + data.len() as u64 > came.contiguous() {
+            return Err(refuse("bytes of the handshake at a level that is over"));
+        }
         came.insert(offset, data, MAX_BYTES).map_err(|_| refuse("the handshake is too long"))?;
+        if came.islands() > MAX_HOLES {
+            return Err(refuse("a handshake of holes"));
+        }
         let mut ready = vec![0; came.available() as usize];
         let n = came.read(&mut ready);
         if n == 0 {
@@ -64,6 +74,10 @@ impl Handshake {
             let mut bytes = Vec::new();
             if let Some(change) = self.tls.write_hs(&mut bytes) {
                 keys.upgrade(change);
+                if level == Level::Initial {
+                    // What waits behind a hole there is not waited for any more.
+                    self.came[level as usize].clear();
+                }
                 self.level = if level == Level::Initial { Level::Handshake } else { Level::Data };
             }
             if bytes.is_empty() && level == self.level {

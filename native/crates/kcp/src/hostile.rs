@@ -16,7 +16,8 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::connection::Connection;
 use crate::endpoint::{Arrival, Endpoint};
-use crate::packet::{self, Header, Level};
+use crate::frame::{Frame, Frames};
+use crate::packet::{self, Header, Initial, Level, Packet};
 use crate::{ALPN, Held, Identity};
 
 const LIMITS: Limits = Limits { streams: 100, ..crate::tuning::LIMITS };
@@ -27,6 +28,8 @@ struct Pair {
     hostile: Connection,
     victim: Connection,
     counter: u64,
+    /// Where it is.
+    from: SocketAddr,
 }
 
 fn tls() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
@@ -67,7 +70,24 @@ fn drain(connection: &mut Connection, now: Instant) -> Vec<Vec<u8>> {
 
 impl Pair {
     fn new() -> Self {
-        let mut now = Instant::now();
+        let mut pair = Self::halfway();
+        for _ in 0..20 {
+            pair.now += Duration::from_millis(1);
+            for packet in drain(&mut pair.victim, pair.now) {
+                pair.hostile.handle_datagram(pair.now, address(2), BytesMut::from(&packet[..]));
+            }
+            for packet in drain(&mut pair.hostile, pair.now) {
+                pair.victim.handle_datagram(pair.now, address(1), BytesMut::from(&packet[..]));
+            }
+        }
+        assert!(pair.hostile.is_connected && pair.victim.is_confirmed);
+        pair.counter = pair.hostile.sent.next() + 100;
+        pair
+    }
+
+    /// The listener has had the first packet.
+    fn halfway() -> Self {
+        let now = Instant::now();
         let (server, client) = tls();
         let name = ServerName::try_from("server").expect("a name");
         let mut hostile = Connection::dial(now, client, name, address(2), LIMITS).expect("a dialler");
@@ -75,33 +95,36 @@ impl Pair {
         let first = drain(&mut hostile, now).remove(0);
         let arrival = endpoint.handle(now, (address(1), None), &first, &mut Vec::new());
         let Some(Arrival::Stranger(stranger)) = arrival else { panic!("no first packet") };
-        let mut victim = endpoint.accept(stranger).unwrap_or_else(|_| panic!("no link"));
-        for _ in 0..20 {
-            now += Duration::from_millis(1);
-            for packet in drain(&mut victim, now) {
-                hostile.handle_datagram(now, address(2), BytesMut::from(&packet[..]));
-            }
-            for packet in drain(&mut hostile, now) {
-                victim.handle_datagram(now, address(1), BytesMut::from(&packet[..]));
-            }
-        }
-        assert!(hostile.is_connected && victim.is_confirmed);
-        let counter = hostile.sent.next() + 100;
-        Self { now, hostile, victim, counter }
+        let victim = endpoint.accept(stranger).unwrap_or_else(|_| panic!("no link"));
+        Self { now, hostile, victim, counter: 100, from: address(1) }
     }
 
     /// Seals these frames and gives them to the victim; its answers vanish.
     fn say(&mut self, frames: &[u8]) {
-        let phase = self.hostile.keys.phase();
-        let mut header =
-            Header { level: Level::Data, phase, to: self.hostile.peer, counter: self.counter, initial: None, len: 0 };
+        self.say_at(Level::Data, frames);
+    }
+
+    fn say_at(&mut self, level: Level, frames: &[u8]) {
+        let phase = level == Level::Data && self.hostile.keys.phase();
+        let initial = Initial { version: packet::VERSION, from: self.hostile.own, token: 0..0 };
+        let initial = (level == Level::Initial).then_some(initial);
+        let mut header = Header { level, phase, to: self.hostile.peer, counter: self.counter, initial, len: 0 };
         self.counter += 1;
         let mut out = Vec::new();
         packet::put_header(&header, &[], &mut out);
         header.len = out.len();
         out.extend_from_slice(frames);
         assert!(self.hostile.keys.seal(&header, 0, &mut out));
-        self.victim.handle_datagram(self.now, address(1), BytesMut::from(&out[..]));
+        self.victim.handle_datagram(self.now, self.from, BytesMut::from(&out[..]));
+    }
+
+    /// What a packet of the victim's asks.
+    fn challenge(&mut self, packet: &[u8]) -> Option<[u8; 8]> {
+        let Some(Packet::Sealed(header)) = packet::parse(packet) else { return None };
+        let mut opened = packet.to_vec();
+        let len = self.hostile.keys.open(self.now, &header, &mut opened, Duration::ZERO).ok()?;
+        let mut frames = Frames::new(Bytes::from(opened).slice(header.len..header.len + len));
+        frames.find_map(|frame| if let Ok(Frame::Challenge(data)) = frame { Some(data) } else { None })
     }
 
     /// The driver's turn. It reads what came, and gives up what the peer stops.
@@ -243,4 +266,129 @@ fn a_stream_of_holes_and_a_flood_of_small_datagrams_stay_small() {
         while pair.victim.poll().is_some() {}
     }
     assert!(pair.victim.held().things < 2_000, "{:?}", pair.victim.held());
+}
+
+#[test]
+fn bytes_on_a_stream_that_we_have_not_begun_yet_end_the_link() {
+    let mut pair = Pair::new();
+    // The driver opens streams ahead, and reads none before it has handed it out.
+    let numbers_ahead: Vec<u64> = (0..4).filter_map(|_| pair.victim.open()).collect();
+    assert_eq!(numbers_ahead, [1, 5, 9, 13]);
+    let _ = pair.victim.write(5, &mut Bytes::from_static(b"begun"));
+    // An earlier stream begins with a later one.
+    pair.say(&[numbers(0x12, &[1, 0, 1]), vec![0x55]].concat());
+    assert!(!pair.victim.is_closed());
+    for n in 0..1_000 {
+        pair.say(&[numbers(0x12, &[9, 1_000 * n, 1_000]), vec![0x55; 1_000]].concat());
+    }
+    assert!(pair.victim.is_closed(), "{:?}", pair.victim.held());
+    assert!(pair.victim.held().bytes < 16 * 1024, "{:?}", pair.victim.held());
+}
+
+#[test]
+fn who_asks_for_answers_and_acknowledges_none_fills_no_memory() {
+    let mut pair = Pair::new();
+    // Less than a timeout apart: each answer is the latest that the victim has sent.
+    for n in 0..10_000 {
+        for _ in 0..10 {
+            pair.say(&[0x07, 1, 2, 3, 4, 5, 6, 7, 8]);
+            drain(&mut pair.victim, pair.now);
+        }
+        pair.pass(Duration::from_millis(5));
+        let held = pair.victim.held();
+        assert!(held.things <= 66_000, "{n}: {held:?}");
+        if pair.victim.is_closed() {
+            return;
+        }
+    }
+    panic!("still there after 50 s");
+}
+
+#[test]
+fn who_moves_all_the_time_and_acknowledges_nothing_is_not_sent_much() {
+    let mut pair = Pair::new();
+    for number in 0..100 {
+        pair.say(&numbers(0x0b, &[4 * number, 1]));
+        pair.victim.abandon(4 * number, 1);
+    }
+    pair.turn();
+    let before = pair.victim.stats().sent_packets;
+    for n in 0..1_000u16 {
+        pair.from = address(3 + n % 2);
+        pair.say(&[0x01]);
+        let asked = drain(&mut pair.victim, pair.now);
+        // Whatever was asked is answered: the keys are there.
+        for packet in asked {
+            if let Some(challenge) = pair.challenge(&packet) {
+                pair.say(&[vec![0x08], challenge.to_vec()].concat());
+            }
+        }
+        drain(&mut pair.victim, pair.now);
+        pair.pass(Duration::from_millis(1));
+    }
+    let sent = pair.victim.stats().sent_packets - before;
+    let held = pair.victim.held();
+    assert!(held.things < 1_000 && sent < 4_000, "{held:?}, {sent} packets");
+}
+
+#[test]
+fn bytes_of_the_handshake_at_a_level_that_is_over_are_refused() {
+    let mut pair = Pair::halfway();
+    // Once more what TLS has had, as after a loss.
+    pair.say_at(Level::Initial, &[numbers(0x03, &[0, 4]), vec![1, 0, 0, 0]].concat());
+    assert!(!pair.victim.is_closed());
+    pair.say_at(Level::Initial, &[numbers(0x03, &[5_000, 4]), vec![1, 0, 0, 0]].concat());
+    assert!(pair.victim.is_closed());
+}
+
+#[test]
+fn a_handshake_of_holes_is_refused() {
+    let mut pair = Pair::halfway();
+    for packet in drain(&mut pair.victim, pair.now) {
+        pair.hostile.handle_datagram(pair.now, address(2), BytesMut::from(&packet[..]));
+    }
+    for n in 0..100 {
+        pair.say_at(Level::Handshake, &[numbers(0x03, &[10_000 + 2 * n, 1]), vec![1]].concat());
+    }
+    assert!(pair.victim.is_closed(), "100 holes");
+}
+
+#[test]
+fn holes_are_bounded_in_all_streams_together() {
+    let mut pair = Pair::new();
+    // As many in each of its streams as the smallest credit allows.
+    for stream in 0..20 {
+        for packet in 0..82u64 {
+            let hole = |n: u64| [numbers(0x12, &[4 * stream, 2 * n, 1]), vec![0x55]].concat();
+            pair.say(&(100 * packet..100 * (packet + 1)).flat_map(hole).collect::<Vec<u8>>());
+            pair.turn();
+        }
+    }
+    assert!(pair.victim.is_closed(), "{:?}", pair.victim.held());
+}
+
+#[test]
+fn a_first_packet_that_comes_twice_in_one_batch_begins_one_link() {
+    let now = Instant::now();
+    let (server, client) = tls();
+    let name = ServerName::try_from("server").expect("a name");
+    let mut dialler = Connection::dial(now, client, name, address(2), LIMITS).expect("a dialler");
+    let first = drain(&mut dialler, now).remove(0);
+    let mut endpoint = Endpoint::listener(Identity { tls: server, secret: b"secret".to_vec() }, LIMITS);
+    let mut strangers = Vec::new();
+    for _ in 0..2 {
+        let arrival = endpoint.handle(now, (address(1), None), &first, &mut Vec::new());
+        let Some(Arrival::Stranger(stranger)) = arrival else { panic!("no first packet") };
+        strangers.push(stranger);
+    }
+    let made = strangers.into_iter().filter_map(|stranger| endpoint.accept(stranger).ok());
+    assert_eq!(made.count(), 1);
+}
+
+#[test]
+fn a_farewell_leaves_at_every_level_that_still_has_keys() {
+    let mut pair = Pair::halfway();
+    pair.victim.close(pair.now, 0, "");
+    pair.victim.keys.drop_level(Level::Handshake);
+    assert_eq!(drain(&mut pair.victim, pair.now).len(), 1);
 }

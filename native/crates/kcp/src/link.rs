@@ -49,6 +49,7 @@ impl Link for Connection {
         let own = STREAM_SEND_BYTES.saturating_sub(stream.send.held());
         let n = data.len().min(room.max(own) as usize);
         stream.send.write(data.split_to(n));
+        self.streams.begin(number);
         self.buffered += n as u64;
         self.streams.queue(number);
         if !data.is_empty() {
@@ -60,6 +61,7 @@ impl Link for Connection {
     fn finish(&mut self, number: u64) {
         if let Some(stream) = self.streams.stream(number) {
             stream.send.finish();
+            self.streams.begin(number);
             self.streams.queue(number);
         }
     }
@@ -76,6 +78,7 @@ impl Link for Connection {
             stream.receive.give_up();
             self.items.push_back(Item::Stop { stream: number, code });
         }
+        self.streams.begin(number);
         self.streams.tidy(number);
     }
 

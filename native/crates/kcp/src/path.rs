@@ -9,6 +9,8 @@ const AMPLIFICATION: u64 = 3;
 /// Addresses that are asked at once; an observer who sends copies of packets must not crowd out the peer.
 const MAX_CANDIDATES: usize = 4;
 const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// After a move no other begins for so long: each costs packets that leave whatever the window says.
+const STAY: Duration = Duration::from_millis(100);
 /// A candidate that has not answered by then is forgotten.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -36,6 +38,8 @@ pub(crate) struct Path {
     is_validated: bool,
     /// The peer's address changed during the handshake.
     has_moved: bool,
+    /// When it last answered from its address.
+    answered: Option<Instant>,
     received: u64,
     sent: u64,
     candidates: Vec<Candidate>,
@@ -44,7 +48,7 @@ pub(crate) struct Path {
 impl Path {
     pub(crate) fn new(remote: SocketAddr, is_validated: bool) -> Self {
         let candidates = Vec::new();
-        Self { remote, local: None, is_validated, has_moved: false, received: 0, sent: 0, candidates }
+        Self { remote, local: None, is_validated, has_moved: false, answered: None, received: 0, sent: 0, candidates }
     }
 
     pub(crate) fn remote(&self) -> SocketAddr {
@@ -110,6 +114,9 @@ impl Path {
         bytes: usize,
         challenge: impl FnOnce() -> [u8; 8],
     ) {
+        if self.answered.is_some_and(|at| now < at + STAY) {
+            return;
+        }
         self.candidates.retain(|c| now.saturating_duration_since(c.since) < ANSWER_WITHIN);
         if let Some(candidate) = self.candidates.iter_mut().find(|c| c.address == from) {
             candidate.received += bytes as u64;
@@ -136,10 +143,10 @@ impl Path {
     }
 
     /// An answer came. True: the peer is there from now on.
-    pub(crate) fn answered(&mut self, from: SocketAddr, response: &[u8; 8]) -> bool {
+    pub(crate) fn answered(&mut self, now: Instant, from: SocketAddr, response: &[u8; 8]) -> bool {
         let is_right = self.candidates.iter().any(|c| c.address == from && c.challenge == *response);
         if is_right {
-            *self = Self { local: self.local, ..Self::new(from, true) };
+            *self = Self { local: self.local, answered: Some(now), ..Self::new(from, true) };
         }
         is_right
     }
@@ -160,11 +167,15 @@ mod tests {
         path.came_from(now, address(2), 100, || *b"question");
         assert_eq!(path.ask(now, 50), Some((address(2), *b"question")));
         assert_eq!(path.ask(now, 50), None, "not at once again");
-        assert!(!path.answered(address(3), b"question"));
-        assert!(!path.answered(address(2), b"guessed!"));
+        assert!(!path.answered(now, address(3), b"question"));
+        assert!(!path.answered(now, address(2), b"guessed!"));
         assert_eq!(path.remote(), address(1));
-        assert!(path.answered(address(2), b"question"));
+        assert!(path.answered(now, address(2), b"question"));
         assert_eq!(path.remote(), address(2));
+        path.came_from(now, address(1), 100, || *b"so soon?");
+        assert_eq!(path.ask(now, 50), None, "a move at a time");
+        path.came_from(now + STAY, address(1), 100, || *b"and back");
+        assert_eq!(path.ask(now + STAY, 50), Some((address(1), *b"and back")));
     }
 
     #[test]

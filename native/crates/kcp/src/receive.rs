@@ -136,7 +136,7 @@ impl Connection {
                 }
             }
             Frame::Response(data) => {
-                if self.path.answered(from, &data) {
+                if self.path.answered(now, from, &data) {
                     self.peer_moved();
                 }
             }
@@ -236,13 +236,19 @@ impl Connection {
 
     fn segment(&mut self, number: u64, offset: u64, fin: bool, data: Bytes) -> Result<(), Fault> {
         let Some(stream) = self.find(number)? else { return Ok(()) };
-        match stream.receive.insert(offset, fin, data) {
+        let before = stream.receive.ranges();
+        let inserted = stream.receive.insert(offset, fin, data);
+        let ranges = stream.receive.ranges();
+        match inserted {
             Err(Contradiction::TwoEnds) => return Err(Fault(STREAM, "a stream with two ends")),
             Err(Contradiction::Holes) => return Err(Fault(LIMIT, "a stream with too many holes")),
             Ok(true) => self.signals.push_back(Signal::Readable(number)),
             Ok(false) => {}
         }
-        Ok(())
+        match self.streams.count_ranges(before, ranges) {
+            true => Ok(()),
+            false => Err(Fault(LIMIT, "streams with too many holes")),
+        }
     }
 
     fn reset(&mut self, number: u64, code: u64) -> Result<(), Fault> {

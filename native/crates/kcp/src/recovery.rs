@@ -86,7 +86,7 @@ impl Connection {
         }
         self.timeouts = 0;
         self.probes = 0;
-        self.last_acknowledged = now;
+        self.unanswered = None;
         self.find_lost(now);
         self.control.on_acks_end(now, self.sent.in_flight());
         self.wake_writers();
@@ -207,11 +207,10 @@ impl Connection {
 
     fn idle_at(&self) -> Instant {
         let theirs = self.peer_parameters.as_ref().map_or(u64::MAX, |p| p.idle_ms);
-        // A peer that speaks and acknowledges nothing has not heard us for as long: it would have to be gone.
-        let heard = match self.timeouts {
-            0 => self.last_received,
-            _ => self.last_received.min(self.last_acknowledged.max(self.first_timeout)),
-        };
+        // A peer that speaks and acknowledges nothing has not heard us for as long: it would have to be gone. Not by
+        // timeouts: it could make us send so often, or move so often, that there are none.
+        let unanswered = self.unanswered.filter(|_| self.sent.in_flight() > 0);
+        let heard = unanswered.map_or(self.last_received, |since| since.min(self.last_received));
         heard + self.own_limits.idle.min(Duration::from_millis(theirs.clamp(1_000, 1 << 40)))
     }
 
@@ -273,9 +272,6 @@ impl Connection {
 
     /// Nothing was heard of what is in flight.
     fn timed_out(&mut self, now: Instant) {
-        if self.timeouts == 0 {
-            self.first_timeout = now;
-        }
         self.timeouts += 1;
         if self.timeouts == COLLAPSE {
             self.control.on_collapse();
@@ -299,7 +295,8 @@ impl Connection {
         self.wants_ping = true;
         let mut items = Vec::new();
         for sent in self.sent.oldest_flying().take(2) {
-            items.extend(sent.contents.items().cloned().map(|item| (sent.level, item)));
+            let level = sent.level;
+            items.extend(sent.contents.again().map(|item| (level, item)));
         }
         for (level, item) in items {
             self.missing(level, item);

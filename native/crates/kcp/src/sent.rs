@@ -38,6 +38,13 @@ pub(crate) enum Item {
     Probe,
 }
 
+impl Item {
+    /// It names a place; to send it again twice is to send it once.
+    fn is_place(&self) -> bool {
+        matches!(self, Self::Segment { .. } | Self::Crypto(_) | Self::Limit(_) | Self::Ack(_) | Self::Probe)
+    }
+}
+
 /// Most packets carry one item; more cost an allocation.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
@@ -55,6 +62,16 @@ impl Contents {
 
     pub(crate) fn take(&mut self) -> impl Iterator<Item = Item> + use<> {
         self.first.take().into_iter().chain(std::mem::take(&mut self.more))
+    }
+
+    /// What is sent once more while this packet may still arrive. Items of which nothing tells that they wait already
+    /// move to the new packet: were they in both, the loss of both would make them more.
+    pub(crate) fn again(&mut self) -> impl Iterator<Item = Item> + use<> {
+        let all: Vec<Item> = self.take().collect();
+        for item in all.iter().filter(|item| item.is_place()) {
+            self.push(item.clone());
+        }
+        all.into_iter()
     }
 
     pub(crate) fn items(&self) -> impl Iterator<Item = &Item> {
@@ -184,9 +201,9 @@ impl SentPackets {
     }
 
     /// Packets in flight, oldest first; those that only probe the path's size left out.
-    pub(crate) fn oldest_flying(&self) -> impl Iterator<Item = &Sent> {
-        let flying = |sent: &&Sent| sent.fate == Fate::Flying && !sent.contents.is_probe();
-        self.packets.range(self.settled..).filter(flying)
+    pub(crate) fn oldest_flying(&mut self) -> impl Iterator<Item = &mut Sent> {
+        let flying = |sent: &&mut Sent| sent.fate == Fate::Flying && !sent.contents.is_probe();
+        self.packets.range_mut(self.settled..).filter(flying)
     }
 
     /// Forgets what was sent at a level whose keys are gone.

@@ -18,6 +18,8 @@ use crate::sent::{Contents, Fate, Item, Sent};
 const UNASKED: u32 = 16;
 /// Packets remembered until they are acknowledged, however small: more than a gigabit a second fills in half a second.
 const MAX_SENT: usize = 64 * 1024;
+/// And so many that leave whatever the window says.
+const SPARE: usize = 1024;
 /// A segment with less than this is not worth its head.
 const MIN_SEGMENT: usize = 16;
 /// Small frames that wait before the peer may open no more streams.
@@ -131,7 +133,7 @@ impl Connection {
     /// Whether window and pace let a packet leave that counts.
     fn may_send(&mut self, now: Instant, limit: usize) -> bool {
         if self.probes > 0 {
-            return true;
+            return self.sent.len() < MAX_SENT + SPARE;
         }
         if self.sent.in_flight() + limit as u64 > self.control.window() || self.sent.len() >= MAX_SENT {
             self.app_limited = false;
@@ -186,6 +188,10 @@ impl Connection {
         let size = buffer.len() - start;
         let Built { contents, is_eliciting, .. } = built;
         if is_eliciting {
+            if self.sent.in_flight() == 0 {
+                self.unanswered = None;
+            }
+            self.unanswered.get_or_insert(now);
             self.sent.push(Sent {
                 counter: header.counter,
                 at: now,
@@ -352,6 +358,8 @@ impl Connection {
             return None;
         }
         let farewell = self.farewell.as_mut()?;
+        // Keys may be gone since.
+        farewell.levels.retain(|level| self.keys.has(*level));
         let level = farewell.levels.pop()?;
         let (is_fault, code, reason) = (farewell.is_fault, farewell.code, farewell.reason.clone());
         let start = self.begin(level, buffer)?;

@@ -49,6 +49,11 @@ impl Reassembly {
         self.available() + self.islands.iter().map(|(start, end)| end - start).sum::<u64>()
     }
 
+    /// Pieces that are here behind holes.
+    pub fn islands(&self) -> usize {
+        self.islands.len()
+    }
+
     /// Bytes since the start that are here or were read, up to the first hole.
     pub fn contiguous(&self) -> u64 {
         self.contiguous
