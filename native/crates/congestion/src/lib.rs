@@ -1,7 +1,8 @@
 //! Congestion control by delivery rate, after BBR (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM
 //! Queue 2016): sends at the largest rate that was delivered lately, and keeps about twice the path's capacity in
 //! flight. A lost packet alone slows nothing down, because on the links that petrel is for most losses say nothing about
-//! load. Left out: the probing for the minimal RTT, which ten seconds of memory replace. Pure; the caller owns the clock.
+//! load. Left out: the probing for the minimal RTT, which ten seconds of memory replace. QUIC and KCP use the one type as
+//! it is: a trait between them comes with a second controller. Pure; the caller owns the clock.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
