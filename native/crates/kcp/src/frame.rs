@@ -1,4 +1,5 @@
-//! Frames: what a sealed packet carries. PROTOCOL.md, "Frames". Numbers are QUIC variable-length integers.
+//! Frames: what a sealed packet carries. PROTOCOL.md, "Frames". Numbers are QUIC variable-length integers. Longer than
+//! most files, because it has each frame twice, read and written, and side by side they stay alike.
 
 use std::ops::Range;
 
