@@ -80,7 +80,9 @@ export function refusal(client: AllowedClient, register: Register, policy: PortP
   const ranges = portsFor(client, policy)
   if (remotePort === 0 || isWithin(ranges, remotePort)) return undefined
   const allowed = ranges.map(({ start, end }) => (start === end ? `${start}` : `${start}-${end}`)).join(', ')
-  return refused(`port ${remotePort} is not in the allowed ranges ${allowed} (server config: allowed_ports)`)
+  return refused(
+    `port ${remotePort} is not in the allowed ranges ${allowed} (server config: ${client.allowedPorts ? 'allowed_ports' : 'port_range_start, port_range_end'})`,
+  )
 }
 
 export const isWithin = (ranges: readonly PortRange[], port: number): boolean =>

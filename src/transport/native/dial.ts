@@ -120,11 +120,7 @@ function dialFailure(
       return new PetrelError('certificate_untrusted', 'peer', text)
     }
     case failed.timeout:
-      return new PetrelError(
-        'timeout',
-        'network',
-        `${where} does not answer over ${name}: check address and firewall (UDP)`,
-      )
+      return new PetrelError('timeout', 'network', `${where} does not answer over ${name}: ${toCheck(name)}`)
     case failed.refused:
       return new PetrelError('unreachable', 'peer', `${where} refused the ${name} link: ${reason}`)
     default:
@@ -134,7 +130,7 @@ function dialFailure(
 
 /** The engine says what is, not what to do. */
 const remedy = (reason: string): string =>
-  reason === 'nobody listens on that UDP port' ? ': check that the server runs, and the port' : ''
+  reason === 'nobody listens on that UDP port' ? ': check that the server runs, the port, and firewalls (UDP)' : ''
 
 const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true
 
@@ -142,5 +138,9 @@ const dialTimeout = ({ protocol, address }: Attempt) =>
   new PetrelError(
     'timeout',
     'network',
-    `${formatAddress(address)} did not finish a handshake over ${protocol.name} in time: check address and firewall (UDP)`,
+    `${formatAddress(address)} did not finish a handshake over ${protocol.name} in time: ${toCheck(protocol.name)}`,
   )
+
+/** What to do about silence. */
+const toCheck = (name: string): string =>
+  `check address${name === 'kcp' ? ', kcp_port of both ends' : ''} and firewall (UDP), or use the transport auto`
