@@ -26,6 +26,7 @@ export function ipFromBytes(bytes: Uint8Array): string {
 
 /** "::ffff:192.0.2.1", which a dual-stack socket reports, becomes "192.0.2.1"; a zone goes; the rest stays as it is. */
 export function plainAddress(host: string): string {
+  if (!host.includes(':')) return host
   const plain = withoutZone(host)
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1]
   return mapped ?? plain
@@ -33,7 +34,7 @@ export function plainAddress(host: string): string {
 
 /** What counts as one source: an IPv4 address, or the /64 of an IPv6 address, which one host usually holds whole. */
 export function sourceKey(host: string): string {
-  if (!isIPv6(host)) return host
+  if (!host.includes(':') || !isIPv6(host)) return host
   return ipFromBytes(ipToBytes(host)!.fill(0, 8))
 }
 

@@ -91,7 +91,7 @@ export function loadClient(given: ClientGiven): ClientSettings {
     token,
     credentials,
     transport: keys.transport,
-    kcpPort: keys.kcp_port,
+    kcpPort: keys.kcp_port ?? joined?.kcpPort,
     proxies,
     reconnect: { firstMs: keys.reconnect.first, longestMs: keys.reconnect.longest },
     log: keys.log,

@@ -16,13 +16,21 @@ export function abortSocket(socket: Socket): void {
  *  read callback and begins in a later turn of the loop: then read() says ECONNRESET. So after a read that did not fill
  *  the buffer, reading waits for a turn: 5 us, nothing on full buffers. To be called before the first read. */
 export function hearResets(socket: Socket): void {
-  socket.push = (chunk: Buffer | null, encoding?: BufferEncoding): boolean => {
-    const wantsMore = Socket.prototype.push.call(socket, chunk, encoding)
-    return wantsMore && (chunk === null || chunk.length === readBufferBytes)
-  }
-  socket._read = (size: number): void => {
-    setImmediate(readOn, socket, size)
-  }
+  if (!losesResets) return
+  socket.push = pushOne
+  socket._read = readInNextTurn
+}
+
+const [uvMajor = 0, uvMinor = 0] = process.versions.uv.split('.').map(Number)
+const losesResets = uvMajor === 1 && uvMinor < 52
+
+function pushOne(this: Socket, chunk: Buffer | null, encoding?: BufferEncoding): boolean {
+  const wantsMore = Socket.prototype.push.call(this, chunk, encoding)
+  return wantsMore && (chunk === null || chunk.length === readBufferBytes)
+}
+
+function readInNextTurn(this: Socket, size: number): void {
+  setImmediate(readOn, this, size)
 }
 
 /** What Node allocates for one read of a socket (suggested by libuv). */

@@ -3,20 +3,22 @@ import { join } from 'node:path'
 import test from 'ava'
 import { isPetrelError } from '../../src/base/errors.js'
 import { makeToken } from '../../src/base/token.js'
+import { loadClient } from '../../src/config/client.js'
 import { folders, writeSecret } from '../../src/config/home.js'
 import { formatJoin, parseJoin } from '../../src/config/join-string.js'
 import { installId, knownPin, readJoined, rememberPin, writeJoined } from '../../src/config/joined.js'
+import { token } from '../support/ends.js'
 import { testFolder } from './folder.js'
 
 const pin = new Uint8Array(32).fill(9)
 
 test('a join string survives the way there and back', (t) => {
-  for (const server of [
-    { host: 'tunnel.example.com', port: 9000 },
-    { host: '2001:db8::1', port: 443 },
-    { host: '203.0.113.5', port: 1 },
-  ]) {
-    const join = { server, token: makeToken(), pin }
+  for (const [server, kcpPort] of [
+    [{ host: 'tunnel.example.com', port: 9000 }, undefined],
+    [{ host: '2001:db8::1', port: 443 }, 65_535],
+    [{ host: '203.0.113.5', port: 1 }, 9001],
+  ] as const) {
+    const join = { server, kcpPort, token: makeToken(), pin }
     t.deepEqual(parseJoin(`  ${formatJoin(join)}\n`), join)
   }
 })
@@ -29,6 +31,10 @@ test('what is no join string is refused without a word of it in the message', (t
     good.slice(0, -1),
     `${good}x`,
     good.replace('petrel:', 'http:'),
+    good.replace('#', '?kcp=#'),
+    good.replace('#', '?kcp=0#'),
+    good.replace('#', '?kcp=65536#'),
+    good.replace('#', '?other=1#'),
     good.replace('ptl_', 'ptl-'),
   ]) {
     const error = t.throws(() => parseJoin(text))
@@ -40,10 +46,21 @@ test('what is no join string is refused without a word of it in the message', (t
 test('what a join leaves is found again, and only its owner can read it', (t) => {
   const home = folders({ PETREL_HOME: join(testFolder(t).path, 'new') })
   t.is(readJoined(home), undefined)
-  const joined = { server: { host: 'h', port: 1 }, token: makeToken(), pin }
+  const joined = { server: { host: 'h', port: 1 }, kcpPort: undefined, token: makeToken(), pin }
   const file = writeJoined(home, joined)
   t.deepEqual(readJoined(home), joined)
   if (process.platform !== 'win32') t.is(statSync(file).mode & 0o777, 0o600)
+})
+
+test('a join tells where kcp is, and a key of the configuration knows better', (t) => {
+  const joined = { server: { host: 'h', port: 1 }, kcpPort: 9001, token: makeToken(), pin }
+  const proxies = 'proxies: { a: { type: tcp, local_port: 1 } }'
+  const portOf = (keys: string) =>
+    loadClient({ file: testFolder(t).write('client.yaml', `${keys}\n${proxies}\n`), env: {}, flags: [], joined })
+      .kcpPort
+  t.is(portOf(''), 9001)
+  t.is(portOf('kcp_port: 9002'), 9002)
+  t.is(portOf(`server: other\nserver_pin: ${Buffer.from(pin).toString('base64url')}\ntoken: ${token}`), undefined)
 })
 
 test('pins of servers are remembered by address', (t) => {

@@ -1,12 +1,12 @@
-// A minute of random and mutated bytes at the server's port, before authentication.
+// Two minutes of random and mutated bytes at the server's port, before authentication.
 
 import { overEach } from '../support/over.js'
 import { standStrangers } from '../support/strangers.js'
 
 const seed = Number(process.env.PETREL_SEED ?? Date.now() % 100_000)
-const siege = { rounds: 4, roundMs: 15_000, seed, mostGrownBytes: 16 * 1024 * 1024 }
+const siege = { rounds: 8, roundMs: 15_000, seed, mostGrownBytes: 16 * 1024 * 1024 }
 
-overEach('a minute of random and mutated bytes harms nobody', (t, over) => standStrangers(t, over, siege), {
+overEach('two minutes of random and mutated bytes harms nobody', (t, over) => standStrangers(t, over, siege), {
   serial: true,
-  timeoutMs: 180_000,
+  timeoutMs: 300_000,
 })

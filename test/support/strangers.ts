@@ -13,7 +13,8 @@ export interface Siege {
   readonly rounds: number
   readonly roundMs: number
   readonly seed: number
-  /** What the server may hold after the last round over what it held after half of them: heaps find their size late. */
+  /** What the server may hold after rounds of the second half over what it held after those of the first, on average:
+   *  heaps find their size late, and what they hold of it differs by 10 MB from look to look. */
   readonly mostGrownBytes: number
 }
 
@@ -60,9 +61,10 @@ export async function standStrangers(t: ExecutionContext, over: Transport, siege
   t.is(descriptorsOf(pid), quiet, 'descriptors of the server')
   t.is(server.child.exitCode, null, 'the server lives')
   t.is(client.child.exitCode, null, 'the client lives')
-  const grown = held.at(-1)! - held[Math.ceil(rounds / 2) - 1]!
+  const half = Math.ceil(rounds / 2)
+  const grown = mean(held.slice(half)) - mean(held.slice(0, half))
   t.log(`resident after each round, MB: ${held.map((bytes) => Math.round(bytes / 1e6)).join(', ')}`)
-  t.true(grown < siege.mostGrownBytes, `the server holds ${grown} bytes more than after half of it`)
+  t.true(grown < siege.mostGrownBytes, `the server holds ${grown} bytes more after the second half`)
   t.true(logged < (mostLogBytesASecond * rounds * roundMs) / 1000, `strangers made the server log ${logged} bytes`)
   const visits = reports.flatMap((report) => Object.values(report.visits)).reduce((sum, each) => sum + each, 0)
   const datagrams = reports.reduce((sum, report) => sum + report.datagrams, 0)
@@ -70,6 +72,8 @@ export async function standStrangers(t: ExecutionContext, over: Transport, siege
   t.log(`seed ${seed}: ${visits} connections and ${datagrams} datagrams; ${asked} questions answered, `)
   t.log(`the slowest in ${Math.round(slowestMs)} ms; logged ${logged} bytes`)
 }
+
+const mean = (numbers: readonly number[]) => numbers.reduce((sum, each) => sum + each, 0) / numbers.length
 
 /** The least of what is seen within two seconds: what is about to be let go of does not count. */
 async function lowest(look: () => number): Promise<number> {

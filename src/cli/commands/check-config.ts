@@ -48,7 +48,8 @@ const count = (number: number, one: string, several: string): string => `${numbe
 /** The side of which the file has more keys, said when it is a guess; a file that cannot be read is the loader's to explain. */
 function sideOf(file: string): 'server' | 'client' {
   try {
-    const keys = Object.keys((parse(readFileSync(file, 'utf8')) ?? {}) as object)
+    // A doubled key is a problem that the loader names; it tells the side all the same.
+    const keys = Object.keys((parse(readFileSync(file, 'utf8'), { uniqueKeys: false }) ?? {}) as object)
     const of = (schema: typeof serverSchema | typeof clientSchema) =>
       keys.filter((key) => keysAt(schema, []).includes(key)).length
     const [client, server] = [of(clientSchema), of(serverSchema)]

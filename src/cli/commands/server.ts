@@ -70,7 +70,8 @@ async function runServer(flags: ServerFlags): Promise<void> {
   const { log, setLevel, forPeople } = await openLog(settings.log)
   for (const warning of settings.warnings) log.warn(warning)
   const { transports, missing } = chosenTransports(settings.transports, { kcp: settings.kcpPort })
-  if (missing !== undefined) log.warn(`${missing.message}; clients can come over ${names(transports)}`)
+  const over = names(transports, settings)
+  if (missing !== undefined) log.warn(`${missing.message}; clients can come over ${over}`)
 
   const options = (now: ServerSettings, who: Identity): ServerOptions => ({
     bind: now.bind,
@@ -97,7 +98,7 @@ async function runServer(flags: ServerFlags): Promise<void> {
   })
   log.info(
     { address: formatAddress(server.address), transports: transports.map(({ name }) => name) },
-    `listening on ${formatAddress(server.address)} (${names(transports)}), public ports ${settings.ports.start} to ${settings.ports.end}`,
+    `listening on ${formatAddress(server.address)} (${over}), public ports ${settings.ports.start} to ${settings.ports.end}`,
   )
   if (identity.freshToken) printJoin(settings, identity, server.address.port)
   else if (forPeople) log.info('`petrel server --print-join` shows the join string for a client')
@@ -105,7 +106,8 @@ async function runServer(flags: ServerFlags): Promise<void> {
   log.info('stopped')
 }
 
-const names = (transports: readonly Transport[]) => transports.map(({ name }) => name).join(', ')
+const names = (transports: readonly Transport[], { kcpPort }: ServerSettings) =>
+  transports.map(({ name }) => (name === 'kcp' && kcpPort !== undefined ? `kcp on port ${kcpPort}` : name)).join(', ')
 
 function load(flags: ServerFlags): ServerSettings {
   const around = surroundings()
@@ -136,7 +138,8 @@ function printJoin(settings: ServerSettings, { clients, credentials }: Identity,
   }
   const { host, hint } = publicHost(settings)
   const server: Address = { host, port }
-  const join = formatJoin({ server, token, pin: pemPin(credentials.certificate) })
+  const kcpPort = settings.transports?.includes('kcp') === false ? undefined : settings.kcpPort
+  const join = formatJoin({ server, kcpPort, token, pin: pemPin(credentials.certificate) })
   if (settings.log.format === 'json') {
     console.log(JSON.stringify({ event: 'join', join, ...(hint === undefined ? {} : { hint }) }))
     return

@@ -42,6 +42,7 @@ export interface Addon {
     credentials: Credentials | undefined,
     limits: AddonLimits,
   ): number
+  go(): void
   events(into: Float64Array): number
   reason(link: number): string
   open(link: number): number

@@ -1,32 +1,33 @@
 // Datagrams of a native link: the addon queues them, both ways; here they become batches for one reader.
 
 import type { Datagrams } from '../transport.js'
-import type { Addon } from './binding.js'
+import type { Engine } from './engine.js'
 
 /** One payload with its length fits, whatever it is. */
 const batchBytes = 64 * 1024 + 2
 
 export class NativeDatagrams implements Datagrams {
-  readonly #addon: Addon
+  readonly #engine: Engine
   readonly #link: number
   #maxBytes: number
   #waiter: ((result: IteratorResult<readonly Uint8Array[]>) => void) | undefined
   #ended = false
 
-  constructor(addon: Addon, link: number) {
-    this.#addon = addon
+  constructor(engine: Engine, link: number) {
+    this.#engine = engine
     this.#link = link
-    this.#maxBytes = Math.max(0, addon.maxDatagram(link))
+    this.#maxBytes = Math.max(0, engine.addon.maxDatagram(link))
   }
 
   get maxBytes(): number {
-    const now = this.#addon.maxDatagram(this.#link)
+    const now = this.#engine.addon.maxDatagram(this.#link)
     if (now >= 0) this.#maxBytes = now
     return this.#maxBytes
   }
 
   send(payload: Uint8Array): boolean {
-    return !this.#ended && this.#addon.sendDatagram(this.#link, payload)
+    this.#engine.goSoon()
+    return !this.#ended && this.#engine.addon.sendDatagram(this.#link, payload)
   }
 
   [Symbol.asyncIterator](): AsyncIterator<readonly Uint8Array[]> {
@@ -59,7 +60,7 @@ export class NativeDatagrams implements Datagrams {
   }
 
   #take(): Uint8Array[] {
-    const filled = this.#addon.readDatagrams(this.#link, scratch)
+    const filled = this.#engine.addon.readDatagrams(this.#link, scratch)
     const batch: Uint8Array[] = []
     // One copy for the whole batch, which the payloads share and the reader owns.
     const own = new Uint8Array(scratch.subarray(0, filled))

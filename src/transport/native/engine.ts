@@ -36,6 +36,7 @@ export class Engine {
   #alive: NodeJS.Timeout | undefined
   #holders = 0
   #again: NodeJS.Immediate | undefined
+  #isDue = false
 
   constructor() {
     this.addon = loadAddon()
@@ -55,6 +56,18 @@ export class Engine {
     if (this.#holders > 0) return
     clearInterval(this.#alive)
     this.#alive = undefined
+  }
+
+  /** The addon's thread is to do what calls of links left to it: once, for all calls of this turn of the event loop. */
+  goSoon(): void {
+    if (this.#isDue) return
+    this.#isDue = true
+    setImmediate(this.#go)
+  }
+
+  readonly #go = (): void => {
+    this.#isDue = false
+    this.addon.go()
   }
 
   #drain(): void {

@@ -58,7 +58,7 @@ export class NativeLink implements Link, LinkSink {
     })
     const peer = engine.addon.peer(id)
     this.peer = { verified: role === 'dialer' ? verified : peer.verified, pin: peer.pin }
-    this.datagrams = engine.addon.maxDatagram(id) < 0 ? undefined : new NativeDatagrams(engine.addon, id)
+    this.datagrams = engine.addon.maxDatagram(id) < 0 ? undefined : new NativeDatagrams(engine, id)
     engine.links.set(id, this)
     engine.hold()
   }
@@ -75,7 +75,7 @@ export class NativeLink implements Link, LinkSink {
   open(signal?: AbortSignal): Promise<Stream> {
     if (signal?.aborted === true) return Promise.reject(openAborted())
     if (this.#closedAs !== undefined || this.#closing) return Promise.reject(this.#cannotOpen())
-    const id = this.#waiters.size > 0 ? -1 : this.#engine.addon.open(this.#id)
+    const id = this.#waiters.size > 0 ? -1 : this.#openNext()
     return id >= 0 ? Promise.resolve(this.#add(id)) : this.#waiters.wait(signal)
   }
 
@@ -138,7 +138,7 @@ export class NativeLink implements Link, LinkSink {
 
   onMayOpen(): void {
     this.#waiters.serve(() => {
-      const id = this.#engine.addon.open(this.#id)
+      const id = this.#openNext()
       return id < 0 ? undefined : this.#add(id)
     })
   }
@@ -159,8 +159,14 @@ export class NativeLink implements Link, LinkSink {
     this.#resolveClosed(this.#closedAs)
   }
 
+  /** A stream's number; -1: the peer allows no more now, onMayOpen follows. */
+  #openNext(): number {
+    this.#engine.goSoon()
+    return this.#engine.addon.open(this.#id)
+  }
+
   #add(id: number): NativeStream {
-    const stream = new NativeStream(this.#engine.addon, this.#id, id, () => this.#streams.delete(id))
+    const stream = new NativeStream(this.#engine, this.#id, id, () => this.#streams.delete(id))
     this.#streams.set(id, stream)
     return stream
   }

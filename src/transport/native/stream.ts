@@ -6,7 +6,7 @@ import { PetrelError, StreamReset } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
 import { resetByPeer } from '../errors.js'
 import type { Stream } from '../transport.js'
-import type { Addon } from './binding.js'
+import type { Engine } from './engine.js'
 
 type Callback = (error?: Error | null) => void
 
@@ -25,7 +25,7 @@ let scratch = Buffer.allocUnsafeSlow(limits.link.chunkBytes)
 
 export class NativeStream extends Duplex implements Stream {
   readonly id: number
-  readonly #addon: Addon
+  readonly #engine: Engine
   readonly #link: number
   readonly #gone: (stream: NativeStream) => void
   #wanted = false
@@ -40,13 +40,13 @@ export class NativeStream extends Duplex implements Stream {
   #pause: NodeJS.Immediate | undefined
 
   /** gone: called once the stream has been destroyed. */
-  constructor(addon: Addon, link: number, id: number, gone: (stream: NativeStream) => void) {
+  constructor(engine: Engine, link: number, id: number, gone: (stream: NativeStream) => void) {
     super({
       allowHalfOpen: true,
       readableHighWaterMark: limits.link.chunkBytes,
       writableHighWaterMark: limits.link.highWaterBytes,
     })
-    this.#addon = addon
+    this.#engine = engine
     this.#link = link
     this.id = id
     this.#gone = gone
@@ -55,7 +55,7 @@ export class NativeStream extends Duplex implements Stream {
 
   get acknowledged(): number {
     // -1 once the addon has forgotten the stream.
-    this.#acknowledged = Math.max(this.#acknowledged, this.#addon.acknowledged(this.#link, this.id))
+    this.#acknowledged = Math.max(this.#acknowledged, this.#engine.addon.acknowledged(this.#link, this.id))
     return this.#acknowledged
   }
 
@@ -84,7 +84,7 @@ export class NativeStream extends Duplex implements Stream {
 
   /** The link has ended. What came whole before that is still delivered. */
   onLinkEnd(error: PetrelError): void {
-    if (!this.writableFinished || !this.#addon.isComplete(this.#link, this.id)) {
+    if (!this.writableFinished || !this.#engine.addon.isComplete(this.#link, this.id)) {
       this.destroy(error)
       return
     }
@@ -125,7 +125,8 @@ export class NativeStream extends Duplex implements Stream {
   }
 
   override _final(callback: Callback): void {
-    this.#addon.finish(this.#link, this.id)
+    this.#engine.goSoon()
+    this.#engine.addon.finish(this.#link, this.id)
     callback()
   }
 
@@ -133,9 +134,10 @@ export class NativeStream extends Duplex implements Stream {
     clearImmediate(this.#again)
     clearImmediate(this.#pause)
     void this.acknowledged
+    this.#engine.goSoon()
     const whole = error === null && this.readableEnded && this.writableFinished
-    if (!whole) this.#addon.reset(this.#link, this.id, this.#resetCode)
-    this.#addon.release(this.#link, this.id)
+    if (!whole) this.#engine.addon.reset(this.#link, this.id, this.#resetCode)
+    this.#engine.addon.release(this.#link, this.id)
     this.#unwritten = []
     this.#written = undefined
     this.#gone(this)
@@ -144,7 +146,7 @@ export class NativeStream extends Duplex implements Stream {
 
   /** undefined: nothing now; null: the end. */
   #read(): Buffer | undefined | null {
-    const n = this.#addon.read(this.#link, this.id, scratch)
+    const n = this.#engine.addon.read(this.#link, this.id, scratch)
     if (n === 0) return undefined
     if (n < 0) return null
     this.#pushed += n
@@ -176,9 +178,10 @@ export class NativeStream extends Duplex implements Stream {
   }
 
   #flush(): void {
+    this.#engine.goSoon()
     while (this.#unwritten.length > 0) {
       const piece = this.#unwritten[0]!
-      const n = piece.length === 0 ? 0 : this.#addon.write(this.#link, this.id, piece)
+      const n = piece.length === 0 ? 0 : this.#engine.addon.write(this.#link, this.id, piece)
       if (n < piece.length) {
         this.#unwritten[0] = piece.subarray(n)
         return
@@ -205,6 +208,7 @@ export class NativeStream extends Duplex implements Stream {
     const taken = this.#pushed - this.readableLength
     if (taken <= this.#taken) return
     this.#taken = taken
-    this.#addon.took(this.#link, this.id, taken)
+    this.#engine.goSoon()
+    this.#engine.addon.took(this.#link, this.id, taken)
   }
 }

@@ -88,6 +88,12 @@ impl Engine {
         Ok(link)
     }
 
+    /// Has the thread do what calls of links left to it; they wake nobody by themselves. Once for all calls of one turn
+    /// of the caller's: each wake-up is a system call, a switch of threads and often a packet of its own.
+    pub fn go(&self) {
+        self.handle.wake();
+    }
+
     /// None: the queue is empty, and the bell will ring for the next.
     pub fn next_event(&self) -> Option<Event> {
         self.handle.events.pop()

@@ -60,12 +60,12 @@ impl Handle {
         }
     }
 
+    /// Seen at the thread's next turn, which `wake` brings about.
     pub(crate) fn mark(&self, link: Arc<Link>) {
         lock(&self.marked).push(link);
-        self.wake();
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         if !self.is_woken.swap(true, Ordering::AcqRel) {
             // Fails only when the system is out of memory; the next deadline wakes then.
             let _ = self.waker.wake();

@@ -1,6 +1,7 @@
 //! A link as its holder sees it. Every call is short: it takes the state's lock, moves bytes, marks the link for the
-//! engine's thread and returns. The engine's own connection has another lock, taken here only for rare questions.
-//! Longer than most files: it has every call once.
+//! engine's thread and returns. The thread is woken by `Engine::go`, or by the call itself where it is a rare one. The
+//! engine's own connection has another lock, taken here only for rare questions. Longer than most files: it has every
+//! call once.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -160,7 +161,7 @@ impl Link {
         let mut guard = lock(&self.state);
         let state = &mut *guard;
         if let Some(s) = state.streams.get_mut(&stream)
-            && s.kill(code.into(), &mut state.budget)
+            && s.kill(code.into(), &mut state.budget, &mut state.holes)
         {
             state.resets.push((stream, code.into()));
             drop(guard);
@@ -244,13 +245,13 @@ impl Link {
             }
         }
         drop(guard);
-        self.mark();
+        self.rouse();
     }
 
     /// Tells the peer and ends. A `Closed` event follows.
     pub fn close(self: &Arc<Self>, code: u64, reason: &str) {
         lock(&self.state).closing.get_or_insert_with(|| (code, reason.to_string()));
-        self.mark();
+        self.rouse();
     }
 
     /// RFC 8446 §7.5.
@@ -294,20 +295,26 @@ impl Link {
     /// Goes on from a new socket, as when our own address has changed. Of a dialled link only.
     pub fn rebind(self: &Arc<Self>) {
         lock(&self.state).rebind = true;
-        self.mark();
+        self.rouse();
     }
 
     /// For tests of the addon's life cycle: the engine panics when it next looks at this link.
     pub fn panic_for_test(self: &Arc<Self>) {
         lock(&self.state).panic = true;
-        self.mark();
+        self.rouse();
     }
 
-    /// Has the engine look at this link soon.
+    /// Has the engine look at this link at its next turn.
     fn mark(self: &Arc<Self>) {
         if !self.is_marked.swap(true, Ordering::AcqRel) {
             self.engine.mark(self.clone());
         }
+    }
+
+    /// Has the engine look at this link now.
+    fn rouse(self: &Arc<Self>) {
+        self.mark();
+        self.engine.wake();
     }
 }
 

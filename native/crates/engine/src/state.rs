@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) last_words: HashMap<u64, u64>,
     last_order: VecDeque<u64>,
     pub(crate) budget: Budget,
+    /// Pieces that wait behind holes, of all streams together.
+    pub(crate) holes: usize,
     pub(crate) limits: Limits,
     pub(crate) raised: bool,
     /// Streams that have something to send, in turn.
@@ -72,6 +74,7 @@ impl State {
             last_words: HashMap::new(),
             last_order: VecDeque::new(),
             budget: Budget::new(limits.credit_bytes, limits.window_bytes, &POOL),
+            holes: 0,
             limits,
             raised: true,
             ready: VecDeque::new(),

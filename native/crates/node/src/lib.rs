@@ -162,6 +162,13 @@ pub fn dial(
     made.ok_or_else(stopped)?.map_err(failure)
 }
 
+/// Has the engine do what `open`, `took`, `write`, `finish`, `reset` and `sendDatagram` left to it; once for all calls of
+/// a turn of the event loop.
+#[napi(catch_unwind)]
+pub fn go() {
+    with(|border| border.engine.go());
+}
+
 /// Fills whole records of 5 numbers; returns how many. 0: none left, and the bell rings for the next.
 #[napi(catch_unwind)]
 pub fn events(mut into: Float64ArraySlice<'_>) -> u32 {

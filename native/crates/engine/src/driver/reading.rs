@@ -38,11 +38,11 @@ impl Driver {
         let mut overrun = false;
         let reading = connection.read(stream, &mut |offset, bytes| {
             if s.reset.is_none() && !overrun {
-                overrun = s.received.insert(offset, bytes, limit).is_err();
+                overrun = !s.insert(offset, bytes, limit, &mut state.holes);
             }
         });
         if overrun {
-            if s.kill(RESET_LIMIT, &mut state.budget) {
+            if s.kill(RESET_LIMIT, &mut state.budget, &mut state.holes) {
                 state.resets.push((stream, RESET_LIMIT));
                 drop(guard);
                 self.push(Event::Reset { link: self.link.id, stream, code: RESET_LIMIT, by_peer: false });
@@ -72,7 +72,7 @@ impl Driver {
         let mut guard = lock(&self.link.state);
         let state = &mut *guard;
         let Some(s) = state.streams.get_mut(&stream) else { return };
-        if !s.kill(code, &mut state.budget) {
+        if !s.kill(code, &mut state.budget, &mut state.holes) {
             return;
         }
         state.forget(stream);

@@ -47,6 +47,7 @@ impl End {
             if let Some(i) = self.kept.iter().position(|e| pick(e).is_some()) {
                 return pick(&self.kept.swap_remove(i)).expect("it was picked just now");
             }
+            self.engine.go();
             while let Some(event) = self.engine.next_event() {
                 self.kept.push(event);
             }
@@ -99,6 +100,12 @@ fn write_all(end: &mut End, link: &Arc<Link>, stream: u64, mut data: &[u8]) {
             end.wait(|e| matches!(e, Event::Writable { stream: s, .. } if *s == stream).then_some(()));
         }
     }
+    end.engine.go();
+}
+
+fn finish(end: &End, link: &Arc<Link>, stream: u64) {
+    link.finish(stream);
+    end.engine.go();
 }
 
 fn read_all(end: &mut End, link: &Arc<Link>, stream: u64) -> Vec<u8> {
@@ -111,6 +118,7 @@ fn read_all(end: &mut End, link: &Arc<Link>, stream: u64) -> Vec<u8> {
             end.wait(|e| matches!(e, Event::Readable { stream: s, .. } if *s == stream).then_some(()));
         }
     }
+    end.engine.go();
     all
 }
 
@@ -135,7 +143,7 @@ fn bytes_arrive_whole_and_are_acknowledged() {
         let (near, sent) = (near.clone(), sent.clone());
         move || {
             write_all(&mut dialer, &near, stream, &sent);
-            near.finish(stream);
+            finish(&dialer, &near, stream);
             dialer
         }
     });
@@ -153,6 +161,7 @@ fn a_stranger_that_nobody_reads_is_granted_64_kib_in_all() {
     for _ in 0..2 {
         let stream = near.open().expect("a stranger has two streams");
         near.write(stream, &[7; 200_000]);
+        dialer.engine.go();
         accepted(&mut listener);
     }
     assert!(near.open().is_none(), "and no third");
@@ -167,11 +176,12 @@ fn a_stranger_that_nobody_reads_is_granted_64_kib_in_all() {
 
 #[test]
 fn a_reset_reaches_the_other_side_with_its_code() {
-    let Pair { dialer: _dialer, mut listener, near, far: _far } = pair(authenticated());
+    let Pair { mut dialer, mut listener, near, far: _far } = pair(authenticated());
     let stream = near.open().expect("a stream");
-    near.write(stream, b"x");
+    write_all(&mut dialer, &near, stream, b"x");
     let theirs = accepted(&mut listener);
     near.reset(stream, 0xfeed_beef);
+    dialer.engine.go();
     let (code, by_peer) = listener.wait(|e| match e {
         Event::Reset { stream, code, by_peer, .. } if *stream == theirs => Some((*code, *by_peer)),
         _ => None,
@@ -181,11 +191,12 @@ fn a_reset_reaches_the_other_side_with_its_code() {
 
 #[test]
 fn datagrams_arrive_with_their_boundaries() {
-    let Pair { dialer: _dialer, mut listener, near, far } = pair(authenticated());
+    let Pair { dialer, mut listener, near, far } = pair(authenticated());
     let most = near.max_datagram().expect("datagrams");
     for size in [0, 1, most] {
         assert!(near.send_datagram(&vec![9; size]));
     }
+    dialer.engine.go();
     // Not most + 1: the search for the path's MTU may have raised it by now.
     assert!(!near.send_datagram(&vec![9; 65_000]));
     let mut into = vec![0; 64 * 1024];
@@ -263,11 +274,11 @@ fn a_dialled_link_goes_on_from_a_new_socket() {
     near.rebind();
     let stream = near.open().expect("a stream");
     write_all(&mut dialer, &near, stream, &[7; 100_000]);
-    near.finish(stream);
+    finish(&dialer, &near, stream);
     let theirs = accepted(&mut listener);
     assert_eq!(read_all(&mut listener, &far, theirs), [7; 100_000]);
-    far.write(theirs, b"back");
-    far.finish(theirs);
+    write_all(&mut listener, &far, theirs, b"back");
+    finish(&listener, &far, theirs);
     assert_eq!(read_all(&mut dialer, &near, stream), b"back");
     assert_ne!(far.remote().expect("an address").port(), before.port());
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use petrel_engine::{Event, Link, Protocol};
 use petrel_socket::{Sent, Socket, Transmit};
 
-use crate::{DEADLINE, End, authenticated, dial, listen_on, noise, read_all, write_all};
+use crate::{DEADLINE, End, authenticated, dial, finish, listen_on, noise, read_all, write_all};
 
 const BOTH: [Protocol; 2] = [Protocol::Quic, Protocol::Kcp];
 
@@ -45,7 +45,7 @@ fn open(dialer: &mut End, near: &Arc<Link>) -> u64 {
 fn carry(dialer: &mut End, near: &Arc<Link>, listener: &mut End, far: &Arc<Link>, bytes: &[u8]) {
     let stream = open(dialer, near);
     write_all(dialer, near, stream, bytes);
-    near.finish(stream);
+    finish(dialer, near, stream);
     let theirs = opened(listener, far);
     assert_eq!(read_all(listener, far, theirs), bytes);
 }
@@ -70,7 +70,7 @@ fn links_of_both_protocols_carry_bytes_over_one_port_at_once() {
             connected(&mut dialer);
             let stream = open(&mut dialer, &near);
             write_all(&mut dialer, &near, stream, &sent);
-            near.finish(stream);
+            finish(&dialer, &near, stream);
             (dialer, near)
         })
     });
