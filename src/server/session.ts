@@ -46,7 +46,15 @@ export class Session implements Holder {
 
   get status(): SessionStatus {
     const { transport, remote } = this.#link
-    return { client: this.client.name, transport, remote, since: this.#since, proxies: this.#proxies.status() }
+    return {
+      client: this.client.name,
+      transport,
+      remote,
+      since: this.#since,
+      link: this.#link.stats(),
+      flows: { ...this.#opener.flowCounters },
+      proxies: this.#proxies.status(),
+    }
   }
 
   /** Accepts and serves until the link or the session ends. Never rejects. streams: the link's, after the first. */
