@@ -6,6 +6,7 @@ import { limits } from '../base/limits.js'
 import type { ControlChannel } from '../control/channel.js'
 import { Heartbeat } from '../control/heartbeat.js'
 import { orWhyClosed, superseded, whyClosed } from '../session/closed.js'
+import { sayCongestion } from '../session/congestion.js'
 import type { Call } from '../session/enter.js'
 import type { Race } from '../session/race.js'
 import type { Link, LinkStats, TransportName } from '../transport/transport.js'
@@ -41,6 +42,7 @@ export class Session {
     const { log, trust } = options
     const { link, channel } = await race.run(callOf(options), signal)
     log.debug({ remote: link.remote, transport: link.transport }, 'link up')
+    sayCongestion(link, log)
     let services: Services | undefined
     try {
       link.raiseLimits(limits.link.authenticated)
