@@ -54,7 +54,7 @@ export function addServerCommand(program: Command): void {
 Examples:
   petrel server                                    make what is missing, print the join string, serve
   petrel server --public-host tunnel.example.com   with the name that clients dial
-  petrel server --config server.yaml               every setting in a file; SIGHUP reads it again
+  petrel server --config server.yaml               every setting in a file; \`petrel reload\` reads it again
   petrel server --print-join                       the join string once more`,
     )
     .action((flags: ServerFlags) => runServer(flags))
