@@ -6,11 +6,11 @@ import { limits } from '../../base/limits.js'
 import { type Place, removeStale } from './folder.js'
 import { encodeRequest, type Request } from './request.js'
 
-/** Its answer, not looked into; undefined: no petrel is there (a socket that one left behind is removed). Errors:
+/** The line that it answers; undefined: no petrel is there (a socket that one left behind is removed). Errors:
  *  timeout, unreachable (it hung up), limit_exceeded. */
-export async function ask(place: Place, request: Request): Promise<unknown> {
+export async function ask(place: Place, request: Request): Promise<string | undefined> {
   try {
-    return JSON.parse(await exchange(place, encodeRequest(request), limits.local.answerMs[request]))
+    return await exchange(place, encodeRequest(request), limits.local.answerMs[request])
   } catch (error) {
     if (!isNobody(error)) throw error
     removeStale(place)
@@ -56,16 +56,14 @@ function exchange({ path, pid }: Place, line: string, answerMs: number): Promise
         new PetrelError('limit_exceeded', 'us', `petrel with pid ${pid} answers with more than ${answerBytes} bytes`),
       )
     })
-    socket.on('error', (error) => {
-      const hungUp = new PetrelError('unreachable', 'us', `petrel with pid ${pid}: ${error.message}`, { cause: error })
-      fail(isNobody(error) ? error : hungUp)
-    })
+    const hungUp = (cause?: Error) =>
+      new PetrelError('unreachable', 'us', `petrel with pid ${pid} hung up: it is busy or ending, ask again`, { cause })
+    socket.on('error', (error) => fail(isNobody(error) ? error : hungUp(error)))
     socket.once('close', () => {
       clearTimeout(timer)
       const text = Buffer.concat(pieces).toString()
       if (text.endsWith('\n')) resolve(text)
-      else
-        reject(new PetrelError('unreachable', 'us', `petrel with pid ${pid} hung up: it is busy or ending, ask again`))
+      else reject(hungUp())
     })
   })
 }

@@ -1,11 +1,7 @@
-// The protocol of the control socket: one line of JSON asks, one line answers, and the connection ends.
+// The protocol of the control socket: one line of JSON asks, one line answers (an object with the request's
+// name, or with `error`), and the connection ends.
 
 export type Request = 'status' | 'reload'
-
-/** What an answer holds besides what was asked for. */
-export interface Failure {
-  readonly error: string
-}
 
 export const encodeRequest = (request: Request): string => `${JSON.stringify({ request })}\n`
 

@@ -1,6 +1,6 @@
 // Every running petrel of this user, asked at once.
 
-import type { z } from 'zod'
+import { z } from 'zod'
 import { PetrelError } from '../../base/errors.js'
 import type { Folders } from '../../config/home.js'
 import { ask } from './ask.js'
@@ -46,13 +46,25 @@ export async function askRunning<T>(folders: Folders, { request, schema, role }:
   return { told: told.sort(byPid), silent: silent.sort(byPid) }
 }
 
-function read<T>(said: unknown, schema: z.ZodType<T>, { pid }: Place): T {
+function read<T>(text: string, schema: z.ZodType<T>, { pid }: Place): T {
+  const said = parse(text)
   const { data, success } = schema.safeParse(said)
   if (success) return data
-  const error = (said as { error?: unknown }).error
-  const why = typeof error === 'string' ? error : 'it runs another version: start it again with this one'
-  throw new PetrelError('unsupported', 'us', `petrel with pid ${pid} gives no answer that can be read: ${why}`)
+  const { error } = failure.safeParse(said).data ?? { error: 'it runs another version: start it again with this one' }
+  throw new PetrelError('unsupported', 'us', `petrel with pid ${pid} gives no answer that can be read: ${error}`)
 }
+
+/** undefined, which no schema takes: no JSON. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** What it answers when it cannot do what it was asked for. */
+const failure = z.object({ error: z.string() })
 
 /** What to do when none is there. */
 export const nobody = (folders: Folders, role?: Role): PetrelError =>
