@@ -1,9 +1,4 @@
-// Numbers as people read them.
-
-import { formatDuration } from 'date-fns/formatDuration'
-import { intervalToDuration } from 'date-fns/intervalToDuration'
-
-const units = ['years', 'months', 'days', 'hours', 'minutes', 'seconds'] as const
+// Numbers of bytes as people read them.
 
 export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${Math.round(bytes)} B`
@@ -13,10 +8,3 @@ export function formatBytes(bytes: number): string {
 }
 
 export const formatRate = (bytesPerSecond: number): string => `${formatBytes(bytesPerSecond)}/s`
-
-/** Its two largest units: "2 hours 5 minutes". */
-export function formatTime(ms: number): string {
-  const duration = intervalToDuration({ start: 0, end: Math.max(0, ms) })
-  const largest = units.filter((unit) => (duration[unit] ?? 0) > 0).slice(0, 2)
-  return largest.length === 0 ? 'less than a second' : formatDuration(duration, { format: largest })
-}

@@ -1,6 +1,8 @@
 // The congestion control of TLS links, which the addon sets where the system allows it.
 
+import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import test from 'ava'
 import { hasAddon, loadAddon } from '../../src/transport/native/binding.js'
 import { tlsTransport } from '../../src/transport/tls.js'
@@ -41,6 +43,30 @@ test.serial('without the addon a TLS link stands all the same, and its congestio
 
 const withAddon = hasAddon() ? test.serial : test.serial.skip
 if (!hasAddon()) console.log('SKIP: what the addon makes of descriptors, no addon')
+
+const isLinux = process.platform === 'linux'
+const onLinux = hasAddon() && isLinux ? test.serial : test.serial.skip
+if (!isLinux) console.log('SKIP: a socket takes the congestion control that it is told, not Linux')
+
+// reno is in every kernel and allowed to everybody.
+onLinux(
+  'a socket takes the congestion control that it is told, and keeps it when told one that there is not',
+  async (t) => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    await once(socket, 'connect')
+    t.teardown(() => {
+      socket.destroy()
+      server.close()
+    })
+    const { fd } = (socket as unknown as { _handle: { fd: number } })._handle
+    const { useTcpCongestion } = loadAddon()
+    t.is(useTcpCongestion(fd, 'reno'), 'reno')
+    for (const name of ['petrel', '', 'x'.repeat(1000)]) t.is(useTcpCongestion(fd, name), 'reno', name)
+    if (mayUseBbr) t.is(useTcpCongestion(fd, 'bbr'), 'bbr')
+  },
+)
 
 withAddon('what is no TCP socket has no congestion control, and nothing is thrown', (t) => {
   const file = openSync('/dev/null', 'r')

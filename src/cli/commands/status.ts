@@ -1,17 +1,7 @@
 // `petrel status`: how the running petrels of this user are doing, over their control sockets.
 
 import type { Command } from 'commander'
-import { pause } from '../../base/deadline.js'
-import { limits } from '../../base/limits.js'
-import { printable } from '../../base/printable.js'
-import type { Folders } from '../../config/home.js'
-import { exitCodes } from '../exit.js'
 import { surroundings } from '../flags.js'
-import { type Asked, askRunning, nobody } from '../local/running.js'
-import { type PetrelStatus, statusAnswer } from '../status/document.js'
-import { withRates } from '../status/rates.js'
-import { report } from '../status/report.js'
-import { draw } from '../status/screen.js'
 
 interface StatusFlags {
   readonly watch?: boolean
@@ -35,65 +25,10 @@ Examples:
   petrel status --watch
   petrel status --json`,
     )
-    .action((flags: StatusFlags) => (flags.watch ? watch(flags) : once(flags)))
+    .action(async ({ watch = false, json = false }: StatusFlags) => {
+      // Loaded here alone: what writes durations takes 30 ms, and no other command needs it.
+      const show = await import('../status/show.js')
+      const options = { json, folders: surroundings().folders }
+      await (watch ? show.watch(options) : show.showOnce(options))
+    })
 }
-
-interface Picture {
-  readonly petrels: readonly PetrelStatus[]
-  readonly silent: Asked<unknown>['silent']
-}
-
-/** Returns a function that asks everybody; rates are those since its last call. */
-function observer(folders: Folders): () => Promise<Picture> {
-  const rates = withRates()
-  return async () => {
-    const { told, silent } = await askRunning(folders, { request: 'status', schema: statusAnswer })
-    return { petrels: rates(told.map(({ answer }) => answer.status)), silent }
-  }
-}
-
-const isEmpty = ({ petrels, silent }: Picture): boolean => petrels.length + silent.length === 0
-
-async function once({ json }: StatusFlags): Promise<void> {
-  const { folders } = surroundings()
-  const look = observer(folders)
-  if (isEmpty(await look())) throw nobody(folders)
-  await pause(limits.local.rateMs)
-  const picture = await look()
-  if (isEmpty(picture)) throw nobody(folders)
-  console.log(json ? JSON.stringify(record(picture), undefined, 2) : lines(picture).join('\n'))
-  if (picture.silent.length > 0) process.exitCode = exitCodes.failure
-}
-
-/** Until Ctrl-C, or until nobody reads its output any more. Petrels may come and go meanwhile. */
-async function watch({ json }: StatusFlags): Promise<void> {
-  const { folders } = surroundings()
-  const look = observer(folders)
-  const stopping = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
-  process.stdout.on('error', () => stopping.abort())
-  const stopped = new Promise<undefined>((resolve) => {
-    stopping.signal.addEventListener('abort', () => resolve(undefined))
-  })
-  let picture: Picture | undefined = await look()
-  if (isEmpty(picture)) throw nobody(folders)
-  while (picture !== undefined && !stopping.signal.aborted) {
-    if (json) console.log(JSON.stringify({ time: new Date().toISOString(), ...record(picture) }))
-    else draw(isEmpty(picture) ? [nobody(folders).message] : lines(picture), process.stdout)
-    await pause(limits.local.watchMs, stopping.signal)
-    picture = await Promise.race([look(), stopped])
-  }
-}
-
-function lines({ petrels, silent }: Picture): string[] {
-  const paragraphs = petrels.map(report)
-  const others = silent.map(({ place, error }) => printable(`petrel ${place.role}, pid ${place.pid}: ${error.message}`))
-  return [...paragraphs, ...(others.length > 0 ? [others] : [])].flatMap((paragraph, index) =>
-    index === 0 ? paragraph : ['', ...paragraph],
-  )
-}
-
-const record = ({ petrels, silent }: Picture) => ({
-  petrels,
-  silent: silent.map(({ place: { role, pid }, error: { code, message } }) => ({ role, pid, code, message })),
-})

@@ -1,8 +1,10 @@
 // The status of one petrel for people: a paragraph of lines. Pure. Names and reasons may be a peer's words, so nothing
 // in them steers the terminal.
 
+import { formatDuration } from 'date-fns/formatDuration'
+import { intervalToDuration } from 'date-fns/intervalToDuration'
 import { printable } from '../../base/printable.js'
-import { formatBytes, formatRate, formatTime } from '../figures.js'
+import { formatBytes, formatRate } from '../figures.js'
 import type { LinkReport, PetrelStatus, ProxyReport, SessionReport } from './document.js'
 
 export function report(status: PetrelStatus): string[] {
@@ -85,3 +87,12 @@ const words = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => ` 
 
 /** A line that goes on with what the one above began. */
 const under = (line: string): string => `       ${line}`
+
+const units = ['years', 'months', 'days', 'hours', 'minutes', 'seconds'] as const
+
+/** Its two largest units: "2 hours 5 minutes". */
+function formatTime(ms: number): string {
+  const duration = intervalToDuration({ start: 0, end: Math.max(0, ms) })
+  const largest = units.filter((unit) => (duration[unit] ?? 0) > 0).slice(0, 2)
+  return largest.length === 0 ? 'less than a second' : formatDuration(duration, { format: largest })
+}
