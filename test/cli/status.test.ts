@@ -258,6 +258,12 @@ test.serial('status --watch shows a picture each second until Ctrl-C, which ends
 test.serial('garbage at the control socket, however much of it, harms nothing', async (t) => {
   const { home, server, joinString } = await startServer(t)
   const path = join(home, 'run', `server-${server.child.pid}.sock`)
+  // Gone before the answer.
+  for (let i = 0; i < 50; i++) {
+    const socket = connect(path)
+    socket.write('{"request":"status"}\n', () => socket.destroy())
+    await once(socket, 'close')
+  }
   const junk = [
     Buffer.alloc(0),
     Buffer.from('{"request":"status"}'), // no end of the line
