@@ -147,6 +147,19 @@ export const limits = {
     /** How long the last word of a session may take to reach the peer before the link is closed. */
     lastWordMs: 1_000,
   },
+  local: {
+    /** The control socket: a request, and the time for it; how many may ask at once. */
+    requestBytes: 1024,
+    requestMs: 2_000,
+    connections: 4,
+    /** An answer, as it is read: 1,000 clients of 64 proxies each at 1 KiB. */
+    answerBytes: 64 * 1024 * 1024,
+    /** The time for an answer; a reload may look for another one to end, and closes sessions within 5 s. */
+    answerMs: { status: 3_000, reload: 15_000 },
+    /** Between two readings of counters that make a rate, and between two pictures of `--watch`. */
+    rateMs: 500,
+    watchMs: 1_000,
+  },
   log: {
     /** Lines about strangers and visitors, who could fill a disk: as many as a person reads, in each span. */
     sparing: { lines: 20, everyMs: 10_000 },

@@ -20,7 +20,7 @@ Exit codes:
   3  authentication: wrong token, or the server is not the one that was expected
   4  superseded: the same client started again, here or elsewhere
   5  refused by the server: port, name or limit
-  6  the transport is not available here: the native addon is missing
+  6  not available here: the native addon is missing, or the system lacks what is needed
   128 + signal  ended at once by a second Ctrl-C (130) or SIGTERM (143)`
 
 const byCode: Partial<Record<ErrorCode, number>> = {

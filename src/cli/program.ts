@@ -9,8 +9,10 @@ import { addClientCommand } from './commands/client.js'
 import { addDemoCommand } from './commands/demo.js'
 import { addExposeCommand } from './commands/expose.js'
 import { addJoinCommand } from './commands/join.js'
+import { addReloadCommand } from './commands/reload.js'
 import { addServerCommand } from './commands/server.js'
 import { addSmallCommands } from './commands/small.js'
+import { addStatusCommand } from './commands/status.js'
 import { exitCodeOf, exitCodes, exitCodesHelp } from './exit.js'
 import { redact } from './redact.js'
 import { version } from './version.js'
@@ -28,6 +30,8 @@ function makeProgram(json: boolean): Command {
   addExposeCommand(program, 'tcp')
   addExposeCommand(program, 'udp')
   addClientCommand(program)
+  addStatusCommand(program)
+  addReloadCommand(program)
   addCheckConfigCommand(program)
   addDemoCommand(program)
   addSmallCommands(program)
@@ -39,6 +43,7 @@ function makeProgram(json: boolean): Command {
 On the public host:   petrel server
 On the other one:     petrel join     (paste what the server printed)
                       petrel tcp 22   (or: petrel udp 7777)
+How they are doing:   petrel status
 To see it work here:  petrel demo
 ${exitCodesHelp}`,
   )

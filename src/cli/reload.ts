@@ -1,7 +1,8 @@
-// SIGHUP: a server takes its new configuration whole, or keeps the old one and says why. What it cannot change while
+// SIGHUP and `petrel reload`: a server takes its new configuration whole, or keeps the old one and says why. What it cannot change while
 // it runs is named.
 
 import { isDeepStrictEqual } from 'node:util'
+import { isPetrelError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
 import type { ServerSettings } from '../config/server.js'
 import type { Server, ServerOptions } from '../server/options.js'
@@ -11,21 +12,44 @@ export interface Next {
   readonly options: ServerOptions
 }
 
-/** `started`: what the process was started with; those keys hold until it ends. */
-export async function reloadServer(
-  server: Server,
-  started: ServerSettings,
-  log: Log,
-  load: () => Promise<Next>,
-): Promise<void> {
+/** How it went: one sentence, and the code of what stood against it. */
+export interface Reloaded {
+  readonly taken: boolean
+  readonly text: string
+  readonly code?: string
+}
+
+export interface ReloadOptions {
+  readonly server: Server
+  /** What the process was started with; those of its keys that a reload cannot change hold until it ends. */
+  readonly started: ServerSettings
+  readonly log: Log
+  load(): Promise<Next>
+}
+
+/** Returns what reloads: each call after the one before has ended. Never rejects. cause: what asked, for the log. */
+export function reloader(options: ReloadOptions): (cause: string) => Promise<Reloaded> {
+  let last: Promise<unknown> = Promise.resolve()
+  return (cause) => {
+    const next = last.then(() => reload(options, cause))
+    last = next
+    return next
+  }
+}
+
+async function reload({ server, started, log, load }: ReloadOptions, cause: string): Promise<Reloaded> {
   try {
     const { settings, options } = await load()
     await server.reload(options)
     const fixed = needRestart(started, settings)
     for (const key of fixed) log.warn(`${key}: needs a restart; until then the old value holds`)
-    log.info(`SIGHUP: the new configuration holds${fixed.length === 0 ? '' : `, except ${fixed.join(', ')}`}`)
+    const text = `the new configuration holds${fixed.length === 0 ? '' : `, except ${fixed.join(', ')}`}`
+    log.info(`${cause}: ${text}`)
+    return { taken: true, text }
   } catch (error) {
-    log.error(`SIGHUP: the old configuration stays: ${(error as Error).message}`)
+    const text = `the old configuration stays: ${(error as Error).message}`
+    log.error(`${cause}: ${text}`)
+    return { taken: false, text, code: isPetrelError(error) ? error.code : 'internal' }
   }
 }
 

@@ -13,8 +13,10 @@ import { formatAddress } from '../transport/address.js'
 import { banner, servingRecord } from './banner.js'
 import { exitCodeOf } from './exit.js'
 import type { Surroundings } from './flags.js'
+import { openLocal } from './local/listen.js'
 import { type OpenLog, openLog } from './log.js'
 import { onStopSignal } from './signals.js'
+import { describeClient } from './status/describe.js'
 import { chosenTransports } from './transports.js'
 
 export function loadClientHere(
@@ -65,7 +67,9 @@ export async function serve(settings: ClientSettings, id: Uint8Array, around: Su
     onState: show(settings, opened),
   })
   onStopSignal(log, () => void client.close(limits.stop.graceMs))
+  const local = await openLocal('client', { status: () => describeClient(client) }, around.folders, log)
   const error = await client.ended
+  local.close()
   if (error === undefined) log.info('stopped')
   else log.error({ code: error.code }, `${error.message}${remedy(error, settings)}`)
   process.exitCode = error === undefined ? 0 : exitCodeOf(error)

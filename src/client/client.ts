@@ -7,7 +7,7 @@ import { limits } from '../base/limits.js'
 import { checkToken } from '../base/token.js'
 import { Race } from '../session/race.js'
 import type { LinkStats } from '../transport/transport.js'
-import type { Client, ClientOptions, ClientState } from './options.js'
+import type { Client, ClientOptions, ClientState, ClientStatus } from './options.js'
 import { Session } from './session.js'
 
 /** Throws config_invalid or token_invalid; everything later shows in state and in ended. */
@@ -51,6 +51,10 @@ class RunningClient implements Client {
 
   stats(): LinkStats | undefined {
     return this.#session?.stats()
+  }
+
+  status(): ClientStatus {
+    return { server: this.#options.server, state: this.state, session: this.#session?.status() }
   }
 
   async close(graceMs = 0): Promise<void> {

@@ -2,7 +2,7 @@
 
 import type { PetrelError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
-import type { ProxySpec, Service } from '../proxy/proxy.js'
+import type { Counters, ProxySpec, Service } from '../proxy/proxy.js'
 import type { Address, Credentials, LinkStats, Transport, Trust } from '../transport/transport.js'
 
 export interface ClientProxy {
@@ -45,9 +45,35 @@ export type ClientState =
   | { readonly state: 'waiting'; readonly delayMs: number; readonly error: PetrelError }
   | { readonly state: 'ended'; readonly error: PetrelError | undefined }
 
+/** Read when asked for; nothing in it is a secret. */
+export interface ClientStatus {
+  readonly server: Address
+  readonly state: ClientState
+  /** undefined: no link at this moment. */
+  readonly session: ClientSessionStatus | undefined
+}
+
+export interface ClientSessionStatus {
+  readonly transport: string
+  readonly remote: Address
+  readonly since: Date
+  readonly link: LinkStats
+  /** Of the session's udp flows, all proxies together. */
+  readonly flows: Counters
+  readonly proxies: readonly ClientProxyStatus[]
+}
+
+export interface ClientProxyStatus extends ServedProxy {
+  /** Visitors at this moment. */
+  readonly active: number
+  /** Of a tcp proxy: how the visitors' connections went; of a udp proxy empty. */
+  readonly counters: Counters
+}
+
 export interface Client {
   readonly state: ClientState
   stats(): LinkStats | undefined
+  status(): ClientStatus
   /** Resolves when the client has ended for good: closed (undefined), or an error that no retry mends: auth_failed,
    *  certificate_untrusted, superseded, config_invalid, token_invalid, native_missing, unsupported, or a refusal of
    *  every proxy by name, port or policy. */

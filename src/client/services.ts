@@ -5,15 +5,17 @@ import { StreamReset } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { type Line, type Log, lineOf, sparingly } from '../base/log.js'
 import { readStreamHeader, serve, serveFlows } from '../proxy/index.js'
-import type { LocalFlows, Service } from '../proxy/proxy.js'
+import type { Counters, LocalFlows, Service } from '../proxy/proxy.js'
 import type { Link, Stream } from '../transport/transport.js'
 import type { ClientOptions } from './options.js'
+import { ServedVisitors } from './served-visitors.js'
 
 export class Services {
   readonly #byName: ReadonlyMap<string, Service>
   readonly #log: Log
   readonly #aboutVisitors: Line
   readonly #flows: LocalFlows
+  readonly #tcp = new Map<string, ServedVisitors>()
   readonly #stopping = new AbortController()
   readonly #serving = new Set<Promise<void>>()
 
@@ -29,6 +31,16 @@ export class Services {
   /** Visitors' streams and flows at this moment. */
   get active(): number {
     return this.#serving.size + this.#flows.active
+  }
+
+  get flowCounters(): Counters {
+    return { ...this.#flows.counters }
+  }
+
+  /** Of one proxy. */
+  status({ type, name }: { readonly type: string; readonly name: string }) {
+    if (type === 'udp') return { active: this.#flows.activeOf(name), counters: {} }
+    return this.#tcp.get(name)?.status ?? new ServedVisitors().status
   }
 
   /** Resolves when no stream is open, or after graceMs. */
@@ -50,12 +62,19 @@ export class Services {
     }
   }
 
+  /** Only for proxies that are served: as many as the configuration has. */
+  #visitors(proxy: string): ServedVisitors {
+    const known = this.#tcp.get(proxy) ?? new ServedVisitors()
+    this.#tcp.set(proxy, known)
+    return known
+  }
+
   async #take(stream: Stream): Promise<void> {
     const { signal } = this.#stopping
     const header = await readStreamHeader(stream, { deadlineMs: limits.proxy.headerMs, signal })
     if (header.proxy === '') return this.#flows.takeStream(stream)
     const service = this.#byName.get(`tcp ${header.proxy}`)
     if (!service) return stream.reset(StreamReset.unknownProxy)
-    await serve({ header, stream, service, signal, log: this.#aboutVisitors })
+    await this.#visitors(header.proxy).count(serve({ header, stream, service, signal, log: this.#aboutVisitors }))
   }
 }

@@ -6,11 +6,12 @@ import { limits } from '../base/limits.js'
 import type { ControlChannel } from '../control/channel.js'
 import { Heartbeat } from '../control/heartbeat.js'
 import { orWhyClosed, superseded, whyClosed } from '../session/closed.js'
+import { sayCongestion } from '../session/congestion.js'
 import type { Call } from '../session/enter.js'
 import type { Race } from '../session/race.js'
 import type { Link, LinkStats, TransportName } from '../transport/transport.js'
 import type { Message, Refused, Register, Registered } from '../wire/messages.js'
-import type { ClientOptions, ClientProxy, ServedProxy } from './options.js'
+import type { ClientOptions, ClientProxy, ClientSessionStatus, ServedProxy } from './options.js'
 import { Services } from './services.js'
 
 export class Session {
@@ -20,6 +21,7 @@ export class Session {
   readonly #channel: ControlChannel
   readonly #services: Services
   readonly #heartbeat: Heartbeat
+  readonly #since = new Date()
   /** What the server said last, which explains the end that follows. */
   #lastWord: PetrelError | undefined
 
@@ -40,6 +42,7 @@ export class Session {
     const { log, trust } = options
     const { link, channel } = await race.run(callOf(options), signal)
     log.debug({ remote: link.remote, transport: link.transport }, 'link up')
+    sayCongestion(link, log)
     let services: Services | undefined
     try {
       link.raiseLimits(limits.link.authenticated)
@@ -60,6 +63,18 @@ export class Session {
 
   stats(): LinkStats {
     return this.#link.stats()
+  }
+
+  status(): ClientSessionStatus {
+    const { transport, remote } = this.#link
+    return {
+      transport,
+      remote,
+      since: this.#since,
+      link: this.#link.stats(),
+      flows: this.#services.flowCounters,
+      proxies: this.served.map((proxy) => ({ ...proxy, ...this.#services.status(proxy) })),
+    }
   }
 
   /** Serves until the link ends; resolves with why. onServed: the server closed a proxy, and served has changed. */

@@ -5,6 +5,7 @@ import type { Line } from '../base/log.js'
 import type { Address, Stream } from '../transport/transport.js'
 import type { StreamHeader } from '../wire/headers.js'
 import type { ProxyKind, RegisterOptions } from '../wire/messages.js'
+import type { PumpEnd } from './pump.js'
 
 export type { ProxyKind, StreamHeader }
 
@@ -50,6 +51,8 @@ export interface LocalFlows {
   readonly counters: Counters
   /** Flows at this moment. */
   readonly active: number
+  /** Those of one proxy. */
+  activeOf(proxy: string): number
   /** Takes a stream whose header names no proxy (header.proxy === ''): it carries the link's flows. */
   takeStream(stream: Stream): void
   /** Ends every flow at once. Settles when every socket is closed. Done by itself when the link ends. */
@@ -65,6 +68,9 @@ export interface ServeOptions {
   readonly signal?: AbortSignal
   readonly log: Line
 }
+
+/** How a visitor's connection ended on the client; `socket` is the service's. unreachable: there was no service. */
+export type ServeEnd = PumpEnd['how'] | 'unreachable'
 
 /** UDP flows of one link, both ways, as the server sees them: it alone opens them (see LocalFlows for the client). */
 export interface Flows {

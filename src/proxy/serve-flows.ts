@@ -25,7 +25,8 @@ export function serveFlows(options: ServeFlowsOptions): LocalFlows {
 class ClientFlows implements LocalFlows {
   private readonly flowCounters = flowCounters()
   private readonly serviceCounters = { droppedServiceQueue: 0, droppedServiceRefused: 0 }
-  private readonly held = new Set<ServiceFlow>()
+  /** Each with its proxy's name. */
+  private readonly held = new Map<ServiceFlow, string>()
   private readonly carriers = new Set<Carrier>()
   private fromStream: Carrier | undefined
   private isEnded = false
@@ -49,6 +50,12 @@ class ClientFlows implements LocalFlows {
     return this.held.size
   }
 
+  activeOf(proxy: string): number {
+    let count = 0
+    for (const name of this.held.values()) if (name === proxy) count++
+    return count
+  }
+
   /** The newest wins: the server opens another only when it has given the one before up. */
   takeStream(stream: Stream): void {
     this.fromStream?.end()
@@ -69,7 +76,7 @@ class ClientFlows implements LocalFlows {
 
   async close(): Promise<void> {
     this.isEnded = true
-    for (const flow of this.held) flow.end()
+    for (const flow of this.held.keys()) flow.end()
     for (const carrier of this.carriers) carrier.end()
     this.carriers.clear()
     if (this.held.size > 0) await new Promise<void>((resolve) => this.waiters.push(resolve))
@@ -91,7 +98,7 @@ class ClientFlows implements LocalFlows {
         if (this.held.size === 0) for (const resolve of this.waiters.splice(0)) resolve()
       },
     })
-    this.held.add(serviceFlow)
+    this.held.set(serviceFlow, header.proxy)
     return serviceFlow
   }
 }

@@ -2,13 +2,13 @@
 // the client's; both end in pump.
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { StreamReset } from '../base/errors.js'
+import { isPetrelError, StreamReset } from '../base/errors.js'
 import { hostPort, plainAddress } from '../base/ip.js'
 import { limits } from '../base/limits.js'
 import type { Address } from '../transport/transport.js'
 import { dialService } from './dial.js'
 import { listenError } from './listen-error.js'
-import type { Exposure, ProxySpec, ProxyType, PublicSide, ServeOptions, StreamOpener } from './proxy.js'
+import type { Exposure, ProxySpec, ProxyType, PublicSide, ServeEnd, ServeOptions, StreamOpener } from './proxy.js'
 import { proxyProtocolHeader } from './proxy-protocol.js'
 import { type PumpEnd, pump } from './pump.js'
 import { abortSocket, hearResets } from './socket.js'
@@ -42,7 +42,7 @@ export async function exposeTcp(spec: ProxySpec, to: StreamOpener, on: PublicSid
 
 /** Takes one visitor's stream to the service; resolves when both are done with. Never rejects: what fails is logged
  *  and told to the server as a reset. */
-export async function serveTcp({ stream, header, service, signal, log }: ServeOptions): Promise<void> {
+export async function serveTcp({ stream, header, service, signal, log }: ServeOptions): Promise<ServeEnd> {
   stream.on('error', heard)
   const fields = { proxy: header.proxy, visitor: hostPort(header.visitor.host, header.visitor.port) }
   let socket: Socket
@@ -51,12 +51,13 @@ export async function serveTcp({ stream, header, service, signal, log }: ServeOp
   } catch (error) {
     log('warn', (error as Error).message, fields)
     stream.reset(StreamReset.serviceUnreachable)
-    return
+    return isPetrelError(error, 'aborted') ? 'aborted' : 'unreachable'
   }
   if (service.proxyProtocol) socket.write(proxyProtocolHeader(header.visitor, socket))
   const { serviceGone } = StreamReset
   const end = await pump(socket, stream, { goneCode: serviceGone, idleTimeoutMs: service.idleTimeoutMs, signal })
   log('debug', `connection ended: ${end.how}`, { ...fields, error: end.error?.message })
+  return end.how
 }
 
 class TcpExposure implements Exposure {

@@ -3,7 +3,7 @@
 import type { Log } from '../base/log.js'
 import type { AllowedClient, PortRange } from '../control/policy.js'
 import type { Counters } from '../proxy/proxy.js'
-import type { Address, Credentials, LinkLimits, Transport } from '../transport/transport.js'
+import type { Address, Credentials, LinkLimits, LinkStats, Transport } from '../transport/transport.js'
 
 export type { AllowedClient, PortRange } from '../control/policy.js'
 
@@ -38,11 +38,15 @@ export interface ServerOptions {
   readonly log: Log
 }
 
+/** Read when asked for; nothing in it is a secret. */
 export interface SessionStatus {
   readonly client: string
   readonly transport: string
   readonly remote: Address
   readonly since: Date
+  readonly link: LinkStats
+  /** Of the session's udp flows, all proxies together. */
+  readonly flows: Counters
   readonly proxies: readonly ProxyStatus[]
 }
 
@@ -50,6 +54,9 @@ export interface ProxyStatus {
   readonly name: string
   readonly type: string
   readonly address: Address
+  /** The port of the service, as the client says. */
+  readonly localPort: number
+  /** Visitors at this moment. */
   readonly active: number
   readonly counters: Counters
 }

@@ -37,8 +37,9 @@ export class SessionProxies {
       name: register.name,
       type: register.proxy,
       address: exposure.address,
+      localPort: register.localPort,
       active: exposure.active,
-      counters: exposure.counters,
+      counters: { ...exposure.counters },
     }))
   }
 

@@ -10,6 +10,7 @@ import { Heartbeat } from '../control/heartbeat.js'
 import type { AllowedClient } from '../control/policy.js'
 import { makeOpener } from '../proxy/index.js'
 import type { LinkOpener } from '../proxy/proxy.js'
+import { sayCongestion } from '../session/congestion.js'
 import type { Link, Stream } from '../transport/transport.js'
 import type { Message, Register } from '../wire/messages.js'
 import type { ServerOptions, SessionStatus } from './options.js'
@@ -46,7 +47,15 @@ export class Session implements Holder {
 
   get status(): SessionStatus {
     const { transport, remote } = this.#link
-    return { client: this.client.name, transport, remote, since: this.#since, proxies: this.#proxies.status() }
+    return {
+      client: this.client.name,
+      transport,
+      remote,
+      since: this.#since,
+      link: this.#link.stats(),
+      flows: { ...this.#opener.flowCounters },
+      proxies: this.#proxies.status(),
+    }
   }
 
   /** Accepts and serves until the link or the session ends. Never rejects. streams: the link's, after the first. */
@@ -65,6 +74,7 @@ export class Session implements Holder {
       this.#link.raiseLimits(this.#options().limits.link)
       accept(this.#link, this.#newcomer)
       this.#log.info({ remote: this.#link.remote }, 'client connected')
+      sayCongestion(this.#link, this.#log)
       while (!this.#ending) await this.#handle(await channel.receive(), heartbeat)
     } catch (error) {
       await this.#endFor(error)

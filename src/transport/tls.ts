@@ -13,6 +13,7 @@ import { Backlog } from './backlog.js'
 import { leafOf, samePin } from './certificate.js'
 import { dialAborted, listenAborted, noMoreKeys, otherKey } from './errors.js'
 import { systemRoots } from './roots.js'
+import { useBbr } from './tcp-congestion.js'
 import { dialFailure, listenFailure } from './tls-errors.js'
 import type { Address, Credentials, DialOptions, Link, Listener, ListenOptions, Peer, Transport } from './transport.js'
 import type { KeepAliveTimes } from './yamux/keep-alive.js'
@@ -142,6 +143,7 @@ function common(socket: tls.TLSSocket, peer: Peer) {
     transport: 'tls' as const,
     remote: remoteOf(socket),
     peer,
+    congestionControl: useBbr(socket),
     exportKey: (label: string, context: Uint8Array, bytes: number): Uint8Array => {
       if (socket.destroyed) throw noMoreKeys()
       return socket.exportKeyingMaterial(bytes, label, Buffer.from(context))

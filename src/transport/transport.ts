@@ -118,6 +118,10 @@ export interface LinkStats {
   readonly sentPackets: number | undefined
   readonly lostPackets: number | undefined
   readonly openStreams: number
+  /** Datagrams that this side dropped because a queue was full; undefined where the transport has none. */
+  readonly droppedDatagrams: number | undefined
+  /** The system's name of what paces this side's TCP ("bbr", "cubic"); undefined: not TCP, or not known. */
+  readonly congestionControl: string | undefined
 }
 
 /** Iterates the streams that the peer opened, each once; ends when the link has ended. One reader. */

@@ -19,7 +19,19 @@ test.serial('version says what this installation can do', async (t) => {
   t.regex(stdout, /^petrel \d+\.\d+\.\d+\nnode .*\ntransports: .*tls\n/)
 })
 
-for (const args of [[], ['server'], ['client'], ['tcp'], ['udp'], ['join'], ['token'], ['check-config'], ['version']]) {
+for (const args of [
+  [],
+  ['server'],
+  ['client'],
+  ['tcp'],
+  ['udp'],
+  ['join'],
+  ['token'],
+  ['status'],
+  ['reload'],
+  ['check-config'],
+  ['version'],
+]) {
   test.serial(`petrel ${[...args, '--help'].join(' ')} ends with 0 and shows how to call it`, async (t) => {
     const { code, stdout } = await runPetrel(t, [...args, '--help'], { home: testFolder(t).path })
     t.is(code, 0)

@@ -101,6 +101,18 @@ const known: Readonly<Record<string, Step>> = {
     const env = { PETREL_SERVER: fileServer.get(world.folder) ?? '' }
     await servesTheBanner(t, { ...world, env }, args)
   },
+  'petrel status': ends,
+  'petrel status --watch': async (t, { home }, args) => {
+    const watch = startPetrel(t, args, { home })
+    await watch.said('stdout', /petrel server/)
+    watch.child.kill('SIGINT')
+    t.is((await watch.ended).code, 0)
+  },
+  'petrel status --json': async (t, { home }, args) => {
+    const { stdout } = await runPetrel(t, args, { home })
+    t.true(JSON.parse(stdout).petrels.length > 0)
+  },
+  'petrel reload': ends,
   'npm test': script('test'),
   'npm run gates': script('gates'),
   'scripts/check': async (t) => {

@@ -13,9 +13,11 @@ import { formatAddress } from '../../transport/address.js'
 import type { Address, Transport } from '../../transport/transport.js'
 import { type Identity, publicHost, serverIdentity } from '../first-start.js'
 import { configFile, flagValue, type LogFlags, logValues, surroundings, textValue, withLogFlags } from '../flags.js'
+import { openLocal } from '../local/listen.js'
 import { openLog } from '../log.js'
-import { reloadServer } from '../reload.js'
+import { reloader } from '../reload.js'
 import { onStopSignal } from '../signals.js'
+import { describeServer } from '../status/describe.js'
 import { chosenTransports } from '../transports.js'
 
 interface ServerFlags extends LogFlags {
@@ -52,7 +54,7 @@ export function addServerCommand(program: Command): void {
 Examples:
   petrel server                                    make what is missing, print the join string, serve
   petrel server --public-host tunnel.example.com   with the name that clients dial
-  petrel server --config server.yaml               every setting in a file; SIGHUP reads it again
+  petrel server --config server.yaml               every setting in a file; \`petrel reload\` reads it again
   petrel server --print-join                       the join string once more`,
     )
     .action((flags: ServerFlags) => runServer(flags))
@@ -84,25 +86,33 @@ async function runServer(flags: ServerFlags): Promise<void> {
     log,
   })
   const server = await startServer(options(settings, identity))
-  const reload = () =>
-    reloadServer(server, settings, log, async () => {
+  const reload = reloader({
+    server,
+    started: settings,
+    log,
+    load: async () => {
       const now = load(flags)
       const next = options(now, await serverIdentity(now, folders))
       setLevel(now.log.level)
       return { settings: now, options: next }
-    })
-  // Before anybody hears that it listens: whoever does may send a signal at once.
-  process.on('SIGHUP', reload)
+    },
+  })
+  // Before anybody hears that it listens: whoever does may send a signal or ask at once.
+  process.on('SIGHUP', () => void reload('SIGHUP'))
+  const listening = transports.map(({ name }) => name)
+  const answers = { status: () => describeServer(server, listening), reload: () => reload('petrel reload') }
+  const local = await openLocal('server', answers, folders, log)
   const stopped = new Promise<void>((resolve, reject) => {
     onStopSignal(log, () => server.close(limits.stop.graceMs).then(resolve, reject))
   })
   log.info(
-    { address: formatAddress(server.address), transports: transports.map(({ name }) => name) },
+    { address: formatAddress(server.address), transports: listening },
     `listening on ${formatAddress(server.address)} (${over}), public ports ${settings.ports.start} to ${settings.ports.end}`,
   )
   if (identity.freshToken) printJoin(settings, identity, server.address.port)
   else if (forPeople) log.info('`petrel server --print-join` shows the join string for a client')
   await stopped
+  local.close()
   log.info('stopped')
 }
 

@@ -1,6 +1,7 @@
 // The demo's status: one line that says how each link is doing.
 
 import type { LinkStats } from '../../transport/transport.js'
+import { formatRate } from '../figures.js'
 
 export interface LinkSample {
   readonly transport: string
@@ -50,10 +51,4 @@ export function statusLine(links: readonly string[], columns: number, turn: numb
   const all = links.join(' | ')
   if (all.length <= columns) return all
   return (links[Math.floor(turn / 2) % links.length] ?? '').slice(0, columns)
-}
-
-function formatRate(bytesPerSecond: number): string {
-  if (bytesPerSecond < 1000) return `${Math.round(bytesPerSecond)} B/s`
-  if (bytesPerSecond < 1_000_000) return `${(bytesPerSecond / 1000).toFixed(1)} kB/s`
-  return `${(bytesPerSecond / 1_000_000).toFixed(1)} MB/s`
 }

@@ -65,6 +65,7 @@ export interface Addon {
   remote(link: number): { readonly host: string; readonly port: number } | null
   stats(link: number, into: Float64Array): boolean
   rebind(link: number): void
+  useTcpCongestion(fd: number, name: string): string | null
   panicForTest(link: number): void
 }
 

@@ -18,7 +18,6 @@ export interface NativeLinkStats extends LinkStats {
   readonly receiveBufferBytes: number
   /** Promised to the peer and not used yet. */
   readonly grantedBytes: number
-  readonly droppedDatagrams: number
 }
 
 export class LinkCounters {
@@ -57,10 +56,11 @@ export class LinkCounters {
       sentPackets: sent,
       lostPackets: lost,
       openStreams: n[9]!,
+      droppedDatagrams: n[11]!,
+      congestionControl: undefined,
       sendBufferBytes: n[12]!,
       receiveBufferBytes: n[13]!,
       grantedBytes: n[10]!,
-      droppedDatagrams: n[11]!,
     }
     return this.#last
   }

@@ -27,6 +27,8 @@ export interface LinkParts {
   readonly datagrams?: Datagrams
   readonly times?: KeepAliveTimes
   readonly unaccepted?: number
+  /** The carrier's, for stats. */
+  readonly congestionControl?: string | undefined
   exportKey(label: string, context: Uint8Array, bytes: number): Uint8Array
   /** limits were raised: the peer is known. */
   raised?(limits: LinkLimits): void
@@ -156,6 +158,8 @@ export class YamuxLink implements Link, StreamOwner {
       sentPackets: undefined,
       lostPackets: undefined,
       openStreams: this.#session.openStreams,
+      droppedDatagrams: undefined,
+      congestionControl: this.#parts.congestionControl,
     }
   }
 

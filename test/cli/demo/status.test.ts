@@ -13,6 +13,8 @@ const stats = (more: Partial<LinkStats>): LinkStats => ({
   receivedBytes: 0,
   sentPackets: undefined,
   lostPackets: undefined,
+  droppedDatagrams: undefined,
+  congestionControl: undefined,
   openStreams: 2,
   ...more,
 })

@@ -1,0 +1,16 @@
+// The protocol of the control socket: one line of JSON asks, one line answers (an object with the request's
+// name, or with `error`), and the connection ends.
+
+export type Request = 'status' | 'reload'
+
+export const encodeRequest = (request: Request): string => `${JSON.stringify({ request })}\n`
+
+/** One line without its end; undefined: nothing that is known here. */
+export function readRequest(line: string): Request | undefined {
+  try {
+    const { request } = JSON.parse(line) as { request?: unknown }
+    return request === 'status' || request === 'reload' ? request : undefined
+  } catch {
+    return undefined
+  }
+}
