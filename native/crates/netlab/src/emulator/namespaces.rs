@@ -43,13 +43,13 @@ impl Namespaces {
         json!({ "server": end(0), "client": end(1) })
     }
 
-    /// Moves a device there and brings it up. It speaks IPv4 alone, and only when somebody does: no neighbours are
-    /// looked for, so that every packet is one that a program sent.
+    /// Moves a device there and brings it up. It speaks IPv4 alone, has no neighbours to look for and no groups to tell of,
+    /// so that every packet is one that a program sent.
     pub fn plug_in(&self, index: usize, device: &str) -> Result<(), Box<dyn Error>> {
         let (name, address) = (&self.names[index], ADDRESSES[index]);
         ip(&["link", "set", "dev", device, "netns", name, "name", CABLE])?;
         let setup = format!(
-            "link set lo up\nlink set {CABLE} mtu 1500 txqueuelen {RING} addrgenmode none up\naddr add {address}/24 dev {CABLE}\n"
+            "link set lo up\nlink set {CABLE} mtu 1500 txqueuelen {RING} addrgenmode none multicast off\nlink set {CABLE} up\naddr add {address}/24 dev {CABLE}\n"
         );
         batch(name, &setup)
     }
@@ -82,11 +82,17 @@ pub fn sweep() {
     let Ok(list) = ip(&["netns", "list"]) else { return };
     for name in list.lines().filter_map(|line| line.split_whitespace().next()) {
         let maker = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
-        if maker.is_some_and(|id| !std::path::Path::new("/proc").join(id).exists()) {
+        if maker.is_some_and(|id| !is_running(id)) {
             // Another one that starts now may be faster.
             let _ = ip(&["netns", "del", name]);
         }
     }
+}
+
+/// Whether the process is an emulator. One that ended has no command line, also while its parent has not looked.
+fn is_running(id: &str) -> bool {
+    let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).contains(env!("CARGO_BIN_NAME"))
 }
 
 fn ip(args: &[&str]) -> Result<String, Box<dyn Error>> {
