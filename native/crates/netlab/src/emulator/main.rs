@@ -6,7 +6,7 @@
 //! outlive who started it; what a killed one left, the next one removes.
 //!
 //! Three threads: this one talks, one forwards and does nothing else, and one is a control (`control.rs`). All run before
-//! other processes of the machine: a link does not get slower because its ends are busy.
+//! other processes of the machine (`priority.rs`): a link does not get slower because its ends are busy.
 #![forbid(unsafe_code)]
 
 #[cfg(not(target_os = "linux"))]
@@ -17,6 +17,7 @@ mod control;
 mod devices;
 mod namespaces;
 mod path;
+mod priority;
 mod report;
 
 use std::error::Error;
@@ -37,7 +38,7 @@ use report::Marks;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let seed = seed()?;
-    rustix::process::setpriority_process(None, -20)?;
+    priority::raise()?;
     namespaces::sweep();
     let namespaces = Namespaces::new()?;
     let devices = Devices::new(&namespaces)?;
