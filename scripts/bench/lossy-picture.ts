@@ -4,8 +4,8 @@
 import type { Measurement } from './lossy-points.js'
 import { lossesOf, median, rttsOf } from './lossy-report.js'
 
-const panel = { width: 290, height: 220, left: 38, top: 34, gap: 14 }
-const legend = { rowHeight: 18, columnWidth: 150, columns: 6 }
+const panel = { width: 290, height: 220, left: 38, top: 54, gap: 14 }
+const legend = { rowHeight: 18, columnWidth: 130 }
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#888888']
 const mostMbit = 100
 
@@ -28,16 +28,18 @@ export function picture(all: readonly Measurement[], systems: readonly string[])
   }))
   const rtts = rttsOf(all)
   const width = rtts.length * (panel.width + panel.gap) + panel.left
-  const rows = Math.ceil(series.length / legend.columns)
+  const perRow = Math.max(1, Math.floor((width - panel.left) / legend.columnWidth))
+  const rows = Math.ceil(series.length / perRow)
   const height = panel.top + panel.height + 44 + rows * legend.rowHeight
   const parts = [
     ...rtts.map((rtt, index) => drawPanel(all, series, rtt, panel.left + index * (panel.width + panel.gap))),
-    ...series.map((one, index) => drawLegend(one, index, panel.top + panel.height + 52)),
+    ...series.map((one, index) => drawLegend(one, index, perRow)),
   ]
   const style = 'font-family="system-ui, sans-serif" font-size="12" fill="#444444"'
-  const title = 'Goodput over packet loss'
+  const title = 'Goodput, Mbit/s, over packets lost each way'
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" role="img" aria-label="${title}" ${style}>
 <rect width="${width}" height="${height}" fill="#ffffff"/>
+<text x="${panel.left}" y="16">${title}</text>
 ${parts.join('\n')}
 </svg>
 `
@@ -48,7 +50,8 @@ const yOf = (mbit: number) => round(panel.top + panel.height * (1 - Math.min(mbi
 
 function drawPanel(all: readonly Measurement[], series: readonly Series[], rtt: number, left: number): string {
   const losses = lossesOf(all.filter(({ rttMs }) => rttMs === rtt))
-  const most = Math.max(...losses, 1)
+  // The same scale for all.
+  const most = Math.max(...lossesOf(all), 1)
   const xOf = (loss: number) => round(left + 10 + ((panel.width - 20) * loss) / most)
   const marks = [0, 25, 50, 75, 100].map((mbit) => {
     const line = `<line x1="${left}" x2="${left + panel.width}" y1="${yOf(mbit)}" y2="${yOf(mbit)}" stroke="#dddddd"/>`
@@ -58,7 +61,7 @@ function drawPanel(all: readonly Measurement[], series: readonly Series[], rtt: 
   })
   const below = panel.top + panel.height
   const ticks = losses.map((loss) => `<text x="${xOf(loss)}" y="${below + 16}" text-anchor="middle">${loss} %</text>`)
-  const title = `<text x="${left + panel.width / 2}" y="${panel.top - 12}" text-anchor="middle" font-weight="600">${rtt} ms round trip, Mbit/s over loss each way</text>`
+  const title = `<text x="${left + panel.width / 2}" y="${panel.top - 12}" text-anchor="middle" font-weight="600">${rtt} ms round trip</text>`
   const lines = series.map((one) => {
     const points = losses.flatMap((loss) => {
       const value = median(all, [one.system, rtt, loss], ({ goodput }) => goodput)
@@ -77,9 +80,10 @@ function drawLine({ colour, isOurs, dash }: Series, points: readonly (readonly [
   return `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="${width}"${dash}/>${dots.join('')}`
 }
 
-function drawLegend(one: Series, index: number, top: number): string {
-  const x = panel.left + (index % legend.columns) * legend.columnWidth
-  const y = top + Math.floor(index / legend.columns) * legend.rowHeight
+function drawLegend(one: Series, index: number, perRow: number): string {
+  const top = panel.top + panel.height + 52
+  const x = panel.left + (index % perRow) * legend.columnWidth
+  const y = top + Math.floor(index / perRow) * legend.rowHeight
   const weight = one.isOurs ? ' font-weight="600"' : ''
   const line = `<line x1="${x}" x2="${x + 22}" y1="${y - 4}" y2="${y - 4}" stroke="${one.colour}" stroke-width="${one.isOurs ? 3 : 1.5}"${one.dash}/>`
   return `${line}<text x="${x + 28}" y="${y}"${weight}>${one.system}</text>`

@@ -101,6 +101,15 @@ const brief = (figures: Figures) =>
 
 /** Returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
+  try {
+    return await obey(args)
+  } catch (error) {
+    console.error(`the run failed: ${error instanceof Error ? error.message : error}`)
+    return 1
+  }
+}
+
+async function obey(args: readonly string[]): Promise<number> {
   const known = systems()
   const options = parse(
     args,
