@@ -1,9 +1,12 @@
 // What the load generator and the service say to each other through whatever is measured. The first byte of a
-// connection is a command; download and upload are followed by a u64 of how many bytes are asked for.
+// connection is a command; download, upload and count are followed by a u64 of how many bytes are asked for.
 
 export const echo = 0x45
 export const download = 0x44
 export const upload = 0x55
+/** An upload that is answered while it goes on, each countEveryMs, by a u64 of how many bytes have arrived. */
+export const count = 0x43
+export const countEveryMs = 50
 /** Command and byte count. */
 export const orderBytes = 9
 /** The answer to an upload: u64, the bytes that arrived. */

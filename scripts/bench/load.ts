@@ -1,9 +1,10 @@
 // A process of its own: the visitors. Takes one task at a time over the channel to its parent and answers with what
-// was seen. It reads into one buffer a connection, so that the garbage of a load generator is not what is measured.
+// was seen.
 
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { chunkBytes, download, echo, isRight, order, receiptBytes, upload } from './exchange.js'
+import { open } from './open.js'
 import { send } from './send.js'
 
 export interface Task {
@@ -25,17 +26,6 @@ export interface Seen {
   readonly error: string | undefined
   /** connect, ping: how long each took, microseconds, sorted. */
   readonly tookUs: readonly number[]
-}
-
-type Take = (chunk: Uint8Array, length: number) => void
-
-function open(port: number, bufferBytes: number, take: Take): Socket {
-  const callback = (length: number, chunk: Uint8Array) => {
-    take(chunk, length)
-    return true
-  }
-  const onread = { buffer: Buffer.allocUnsafe(bufferBytes), callback }
-  return connect({ host: '127.0.0.1', port, noDelay: true, allowHalfOpen: true, onread })
 }
 
 /** Settles when the connection is closed; rejects when it ended before `isDone`. */

@@ -1,13 +1,14 @@
 // Bytes of a TCP visitor through two processes to a service on this machine: petrel beside plain relays and other
 // tunnels, all in one run, round by round, so that whatever the machine does hits every system alike.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { echo } from './exchange.js'
 import { type Figure, figures, isTransfer, measure, type Sample, task, warmUpBytes } from './figures.js'
 import { answers, Processes } from './processes.js'
+import { writeBetween } from './readme.js'
 import { doubts, goals, markdown, printTables, type Samples } from './report.js'
 import { direct, type Running, type System, systems, yardstick } from './systems.js'
 
@@ -128,17 +129,6 @@ async function take(options: Options, chosen: readonly System[], folder: string)
   }
 }
 
-/** Replaces what stands between the two marks. */
-function writeReadme(file: string, text: string): void {
-  const marks = /(<!-- bench: loopback, begin -->\n)[\s\S]*?(<!-- bench: loopback, end -->)/
-  const old = readFileSync(file, 'utf8')
-  if (!marks.test(old)) throw new Error(`${file} has no lines "bench: loopback"`)
-  writeFileSync(
-    file,
-    old.replace(marks, (_all, begin, end) => `${begin}${text}\n${end}`),
-  )
-}
-
 /** Returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const options = parse(args)
@@ -167,7 +157,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (options.readme !== undefined && wrong.length === 0) {
       const notes = Object.fromEntries(wanted.map(({ name, note }) => [name, note]))
       const how = `Medians of ${options.rounds} rounds, ${machine}, all processes on this one machine:`
-      writeReadme(options.readme, `${how}\n\n${markdown(samples, notes)}`)
+      writeBetween(options.readme, 'loopback', `${how}\n\n${markdown(samples, notes)}`)
     }
     return wrong.length === 0 ? 0 : 1
   } catch (error) {

@@ -32,9 +32,15 @@ export class Processes {
     return this.#watch(child)
   }
 
-  /** A script of this folder that prints `port N` when it listens. */
-  async listening(name: string, script: string, args: readonly string[]): Promise<{ pid: number; port: number }> {
-    const child = this.start(name, process.execPath, [...execArgv(name), sibling(script), ...args])
+  /** A script of this folder that prints `port N` when it listens. before: what goes before its command line. */
+  async listening(
+    name: string,
+    script: string,
+    args: readonly string[],
+    before: readonly string[] = [],
+  ): Promise<{ pid: number; port: number }> {
+    const [program = '', ...rest] = [...before, process.execPath, ...execArgv(name), sibling(script), ...args]
+    const child = this.start(name, program, rest)
     const port = await new Promise<number>((resolve, reject) => {
       child.stdout?.on('data', (text) => {
         const found = /port (\d+)/.exec(String(text))
@@ -45,10 +51,11 @@ export class Processes {
     return { pid: pidOf(child), port }
   }
 
-  /** A script of this folder with a channel for messages. */
-  fork(script: string, execArgv: readonly string[] = []): ChildProcess {
+  /** A script of this folder with a channel for messages. before: what goes before its command line. */
+  fork(script: string, execArgv: readonly string[] = [], before: readonly string[] = []): ChildProcess {
+    const [execPath = '', ...rest] = [...before, process.execPath, ...execArgv]
     return this.#watch(
-      fork(sibling(script), { execArgv: [...execArgv], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+      fork(sibling(script), { execPath, execArgv: rest, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
     )
   }
 

@@ -40,7 +40,7 @@ const cacheHome = env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
 /** Where scripts/bench/peers puts what it builds. */
 const peers = join(env.PETREL_BENCH_CACHE ?? join(cacheHome, 'petrel-bench'), 'bin')
 
-function find(program: string): string | undefined {
+export function find(program: string): string | undefined {
   return [...(env.PATH ?? '').split(delimiter), peers]
     .map((folder) => join(folder, program))
     .find((path) => {
@@ -53,8 +53,8 @@ function find(program: string): string | undefined {
     })
 }
 
-/** The version that scripts/bench/peers noted down. */
-function version(peer: string, path: string | undefined): string {
+/** The version that scripts/bench/peers noted down, after a space; '' for a program from elsewhere. */
+export function version(peer: string, path: string | undefined): string {
   const note = join(peers, `${peer}.version`)
   return path?.startsWith(peers) && existsSync(note) ? ` ${readFileSync(note, 'utf8').trim()}` : ''
 }

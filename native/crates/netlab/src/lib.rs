@@ -55,19 +55,25 @@
 
 mod counters;
 mod directory;
+mod histogram;
+mod honesty;
 mod loss;
 mod machine;
 mod nat;
 mod net;
 mod pipe;
+mod preset;
 mod schedule;
 mod spec;
 
 pub use counters::{Counters, Tally};
+pub use histogram::Histogram;
+pub use honesty::{Observed, Way as ObservedWay, doubts};
 pub use loss::Loss;
 pub use machine::{Machine, Stop};
 pub use nat::Nat;
 pub use net::{Delivery, Net, Node, Packet, Way};
 pub use pipe::Pipe;
+pub use preset::{Handover, Preset, presets};
 pub use schedule::{Outages, Rates};
 pub use spec::{Link, Reorder, Spec};

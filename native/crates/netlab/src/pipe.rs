@@ -41,6 +41,8 @@ struct Flying<P> {
     size: u64,
     /// The how manieth packet it was when it entered.
     number: u64,
+    /// When its last byte leaves the queue, counted from the start.
+    left: Duration,
 }
 
 impl<P: AsRef<[u8]> + AsMut<[u8]> + Clone> Pipe<P> {
@@ -87,16 +89,16 @@ impl<P: AsRef<[u8]> + AsMut<[u8]> + Clone> Pipe<P> {
             self.counters.duplicated.add(size);
             let mut copy = packet.clone();
             self.corrupt(&mut copy, size);
-            self.fly(left, Flying { packet: copy, size, number });
+            self.fly(Flying { packet: copy, size, number, left });
         }
         self.corrupt(&mut packet, size);
-        self.fly(left, Flying { packet, size, number });
+        self.fly(Flying { packet, size, number, left });
     }
 
     /// The next packet that has arrived by `now`, and when exactly it did.
     pub fn pop(&mut self, now: Instant) -> Option<(Instant, P)> {
         let entry = self.flying.first_entry().filter(|entry| entry.key().0 <= now)?;
-        let ((at, _), Flying { packet, size, number }) = entry.remove_entry();
+        let ((at, _), Flying { packet, size, number, .. }) = entry.remove_entry();
         self.counters.delivered.add(size);
         if number < self.newest_delivered {
             self.counters.reordered.add(size);
@@ -132,7 +134,38 @@ impl<P: AsRef<[u8]> + AsMut<[u8]> + Clone> Pipe<P> {
 
     /// From now on this model of loss, in its first state.
     pub fn set_loss(&mut self, loss: Loss) {
-        self.loss.set(loss);
+        self.loss.set(loss.clone());
+        self.spec.loss = loss;
+    }
+
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// From now on these settings. What has entered keeps its times and its fate; a model of loss that is the same goes
+    /// on in its state.
+    pub fn set(&mut self, spec: Spec) {
+        spec.assert_sane();
+        if spec.loss != self.spec.loss {
+            self.loss.set(spec.loss.clone());
+        }
+        self.spec = spec;
+    }
+
+    /// An outage that nobody knew of: from `now` on for so long nothing that leaves the queue arrives, also not what waits
+    /// in it already.
+    pub fn interrupt(&mut self, now: Instant, lasts: Duration) {
+        let at = self.advance(now);
+        let outage = at..at + lasts;
+        let Self { flying, counters, .. } = self;
+        flying.retain(|_, packet| {
+            let is_lost = outage.contains(&packet.left);
+            if is_lost {
+                counters.dropped_outage.add(packet.size);
+            }
+            !is_lost
+        });
+        self.spec.outages.add(outage);
     }
 
     fn advance(&mut self, now: Instant) -> Duration {
@@ -187,10 +220,10 @@ impl<P: AsRef<[u8]> + AsMut<[u8]> + Clone> Pipe<P> {
     }
 
     /// From the end of the queue to the other side.
-    fn fly(&mut self, left: Duration, flying: Flying<P>) {
+    fn fly(&mut self, flying: Flying<P>) {
         let jitter = self.spec.jitter.as_nanos() as u64;
         let jitter = Duration::from_nanos(if jitter == 0 { 0 } else { self.rng[2].u64(0..=jitter) });
-        let mut arrival = self.start + left + self.spec.delay + jitter;
+        let mut arrival = self.start + flying.left + self.spec.delay + jitter;
         if !self.spec.jitter_reorders {
             arrival = arrival.max(self.last_arrival);
             self.last_arrival = arrival;

@@ -93,6 +93,11 @@ impl Outages {
         Self { list: Vec::new(), periodic: Some(Periodic { first, every, lasts }) }
     }
 
+    /// One more.
+    pub(crate) fn add(&mut self, outage: Range<Duration>) {
+        self.list.push(outage);
+    }
+
     pub fn cover(&self, at: Duration) -> bool {
         self.list.iter().any(|outage| outage.contains(&at))
             || self.periodic.as_ref().is_some_and(|Periodic { first, every, lasts }| {

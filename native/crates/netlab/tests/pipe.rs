@@ -310,3 +310,55 @@ fn everything() -> Spec {
         overhead: 28,
     }
 }
+
+#[test]
+fn an_outage_that_nobody_knew_of_takes_what_waits_in_the_queue() {
+    let start = Instant::now();
+    // A packet leaves each millisecond.
+    let spec = Spec { rate: Rates::fixed(1_000_000), delay: 10 * MS, ..Spec::default() };
+    let mut pipe = Pipe::new(spec, start, 1);
+    (0..10).for_each(|_| pipe.push(start, vec![0; 1_000]));
+    pipe.interrupt(start + 3 * MS + MS / 2, 4 * MS);
+    check_sum(&pipe);
+    let mut arrivals = Vec::new();
+    while let Some((at, _)) = pipe.pop(start + SECOND) {
+        arrivals.push(at - start);
+    }
+    // Those that left in the 3.5 ms before it and after its end at 7.5 ms.
+    assert_eq!(arrivals, [1, 2, 3, 8, 9, 10].map(|n| (10 + n) * MS));
+    assert_eq!(pipe.counters().dropped_outage, Tally { packets: 4, bytes: 4_000 });
+    pipe.push(start + 2 * SECOND, vec![0; 1_000]);
+    assert_eq!(pipe.in_flight(), 1);
+}
+
+#[test]
+fn new_settings_hold_for_what_enters_from_then_on_and_nothing_overtakes() {
+    let start = Instant::now();
+    let mut pipe = Pipe::new(Spec { delay: 50 * MS, ..Spec::default() }, start, 1);
+    pipe.push(start, vec![1]);
+    pipe.set(Spec { delay: 10 * MS, mtu: Some(2), ..pipe.spec().clone() });
+    pipe.push(start, vec![2]);
+    pipe.push(start, vec![0; 3]);
+    pipe.push(start + 45 * MS, vec![3]);
+    let mut arrivals = Vec::new();
+    while let Some((at, packet)) = pipe.pop(start + SECOND) {
+        arrivals.push((at - start, packet[0]));
+    }
+    assert_eq!(arrivals, [(50 * MS, 1), (50 * MS, 2), (55 * MS, 3)]);
+    assert_eq!(pipe.counters().dropped_mtu.packets, 1);
+}
+
+#[test]
+fn a_model_of_loss_goes_on_when_other_settings_change() {
+    let start = Instant::now();
+    let lossy = Spec { loss: Loss::Listed([2].into()), ..Spec::default() };
+    let mut pipe = Pipe::new(lossy.clone(), start, 1);
+    for delay in [1, 2, 3, 4] {
+        pipe.set(Spec { delay: delay * MS, ..lossy.clone() });
+        pipe.push(start, vec![0]);
+    }
+    assert_eq!(pipe.counters().dropped_loss.packets, 1);
+    pipe.set(Spec::default());
+    (0..4).for_each(|_| pipe.push(start, vec![0]));
+    assert_eq!(pipe.counters().dropped_loss.packets, 1);
+}
