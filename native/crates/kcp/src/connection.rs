@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use petrel_congestion::DeliveryRate;
+use petrel_congestion::Controller;
 use petrel_kcp_proto::early::{Early, EarlyConfig};
 use petrel_kcp_proto::rto::{Growth, Rto, RtoConfig};
 use petrel_link::tls::pin;
@@ -31,9 +31,11 @@ use crate::sent::{Item, SentPackets};
 use crate::streams::Streams;
 use crate::{Packet, Random};
 
-/// Bytes kept for the peer until it has acknowledged them: at least this, else four times the congestion window, which
-/// is eight times what the path holds: when a fifth is lost, the oldest byte takes five journeys or six.
+/// Bytes kept for the peer until it has acknowledged them: at least this, else so many congestion windows, a window being
+/// what the path holds: when a fifth is lost, the oldest byte takes five journeys or six, and each is longer than the
+/// path. With 4 windows 20 % of loss left 53 Mbit/s of 100 at 50 ms, with 16 windows 74.
 const MIN_SEND_BYTES: u64 = 512 * 1024;
+const SEND_WINDOWS: u64 = 16;
 const MAX_SEND_BYTES: u64 = 64 * 1024 * 1024;
 /// What each stream may keep however full the link is, so that a short one does not wait for a long one's bytes.
 pub(crate) const STREAM_SEND_BYTES: u64 = 16 * 1024;
@@ -100,7 +102,7 @@ pub struct Connection {
     pub(crate) path: Path,
     pub(crate) mtu: Mtu,
     // When to send, and again.
-    pub(crate) control: DeliveryRate,
+    pub(crate) control: Controller,
     pub(crate) pacer: Pacer,
     pub(crate) rto: Rto,
     pub(crate) early: Early,
@@ -219,7 +221,7 @@ impl Connection {
             received: Default::default(),
             sent: SentPackets::default(),
             path,
-            control: DeliveryRate::new(mtu.current() as u64),
+            control: Controller::new(mtu.current() as u64),
             mtu,
             pacer: Pacer::new(now),
             rto: Rto::new(RTO),
@@ -266,7 +268,7 @@ impl Connection {
     }
 
     pub(crate) fn send_room(&self) -> u64 {
-        let most = (4 * self.control.window()).clamp(MIN_SEND_BYTES, MAX_SEND_BYTES);
+        let most = (SEND_WINDOWS * self.control.window()).clamp(MIN_SEND_BYTES, MAX_SEND_BYTES);
         most.saturating_sub(self.buffered)
     }
 

@@ -48,7 +48,7 @@ impl Connection {
                 let bytes = usize::from(sent.bytes);
                 let is_probe = sent.contents.is_probe();
                 mtu.acknowledged(counter, bytes, is_probe);
-                control.on_ack(now, sent.at, bytes as u64, sent.app_limited, now.saturating_duration_since(sent.at));
+                control.on_ack(now, sent.at, bytes as u64, sent.app_limited);
                 // It was only late: ask for more before the next is given up.
                 match before {
                     Fate::Overtaken if !is_probe => {
@@ -164,6 +164,10 @@ impl Connection {
                 control.set_packet(mtu.current() as u64);
             }
             stats.lost_packets += u64::from(!is_probe);
+            // What is too large for the path says nothing of its load.
+            if !is_probe {
+                control.on_lost(sent.at, sent.bytes.into());
+            }
             let level = sent.level;
             items.extend(sent.contents.items().cloned().map(|item| (level, item)));
         });
@@ -274,7 +278,7 @@ impl Connection {
     fn timed_out(&mut self, now: Instant) {
         self.timeouts += 1;
         if self.timeouts == COLLAPSE {
-            self.control.on_collapse();
+            self.control.on_silence();
         }
         // The wait for the next timeout begins now, also if nothing can leave.
         self.last_eliciting = now;

@@ -54,7 +54,7 @@ impl Connection {
             )?;
             return Some(self.transmit_to(address, buffer.len(), None));
         }
-        if let Some(size) = self.mtu.probe(now).filter(|_| self.may_probe(now)) {
+        if let Some(size) = self.mtu.probe(now).filter(|size| self.may_probe(now, *size)) {
             return self.transmit_probe(now, size, buffer);
         }
         let mut segment = None;
@@ -149,8 +149,10 @@ impl Connection {
         false
     }
 
-    fn may_probe(&mut self, now: Instant) -> bool {
-        self.is_confirmed && self.probes == 0 && self.timeouts == 0 && self.may_send(now, self.mtu.current())
+    /// A probe that filled the window would keep back what has to come after it for its loss to be seen.
+    fn may_probe(&mut self, now: Instant, size: usize) -> bool {
+        let has_room = 2 * size as u64 <= self.control.window();
+        has_room && self.is_confirmed && self.probes == 0 && self.timeouts == 0 && self.may_send(now, size)
     }
 
     // ---- one packet ----

@@ -72,7 +72,7 @@ impl Counts {
 
 #[test]
 fn losses_cost_what_was_lost_and_little_more() {
-    for (loss, least) in [(0.0, 85.0), (0.05, 60.0), (0.2, 40.0)] {
+    for (loss, least) in [(0.0, 90.0), (0.05, 75.0), (0.2, 55.0)] {
         let Outcome { mbit, cost, dropped, spurious, acks, stall } = upload(7, path(100, ms(200), loss), 60_000_000);
         println!(
             "loss {loss}: {mbit:.1} Mbit/s, {cost:.3} bytes a byte, {dropped:.4} dropped, {spurious:.4} spurious, {acks:.2} acks, \
@@ -80,7 +80,8 @@ fn losses_cost_what_was_lost_and_little_more() {
         );
         assert!(mbit > least, "loss {loss}: {mbit} Mbit/s");
         assert!(cost < 1.07 / (1.0 - dropped) + 0.01, "loss {loss}: {cost} bytes a byte");
-        assert!(spurious < 0.01, "loss {loss}: {spurious}");
+        // What is lost and not yet known for it when the count begins: a window's worth.
+        assert!(spurious < 0.03, "loss {loss}: {spurious}");
         assert!(acks < 1.1, "loss {loss}: {acks}");
         assert!(stall < ms(900), "loss {loss}: {stall:?}");
     }

@@ -22,7 +22,7 @@ const DATAGRAM_RECEIVE_BYTES: usize = 1024 * 1024;
 /// one stream counts as (n - 1) packets of waste in noq-proto 1.4.0, and beyond 32 KiB of waste it loses bytes that
 /// fill holes (see Reactor::arrive). Frames are cut each time they are lost again, so eight of a stream in one packet
 /// take seven losses in a row; with 8,952 bytes four sufficed, and one run in thirty stood still at 20 % loss.
-const MAX_PACKET: u16 = 4_680;
+pub(crate) const MAX_PACKET: u16 = 4_680;
 
 /// What a dialler begins with.
 pub type DialConfig = noq_proto::ClientConfig;

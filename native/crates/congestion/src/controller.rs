@@ -1,0 +1,532 @@
+//! The controller of one path: window and pace, moved at the end of each round. Longer than most files: its phases are
+//! one machine.
+
+use std::time::{Duration, Instant};
+
+use crate::base::{BaseLoss, deviation};
+use crate::cubic::Cubic;
+use crate::rounds::{Round, Rounds, Steadied, Train};
+
+/// Packets: first window, and the least.
+const INITIAL_PACKETS: u64 = 32;
+const MIN_PACKETS: u64 = 4;
+/// The queue that is allowed, as a part of the round trip and within bounds; and never less than so many packets.
+const LIMIT_PART: u32 = 4;
+const LEAST_LIMIT: Duration = Duration::from_millis(10);
+const MOST_LIMIT: Duration = Duration::from_millis(25);
+const LIMIT_PACKETS: f64 = 4.0;
+/// The queue that is wanted, of the allowed one: less the faster we are, so that of two flows with one queue between
+/// them the slower grows and the faster shrinks. For a flow of a megabit a second, and less for each doubling.
+const TARGET_SLOW: f64 = 0.8;
+const TARGET_STEP: f64 = 0.08;
+const LEAST_TARGET: f64 = 0.15;
+/// Bytes of it: sockets on paths without delay hold little more.
+const MOST_QUEUED: f64 = 512.0 * 1024.0;
+/// Of the difference between the wanted queue and that which is there, what a round makes good.
+const STEER: f64 = 0.5;
+/// Less of a queue than this part of the wanted one may be none.
+const STANDS: f64 = 0.3;
+/// The start-up ends when the rate has grown by less than a quarter for three rounds, or when a queue builds.
+const FULL_GROWTH: f64 = 1.25;
+const FULL_ROUNDS: u32 = 3;
+const STARTUP_GROWTH: f64 = 2.0;
+const STARTUP_PACE: f64 = 1.5;
+const DROWNED: f64 = 0.1;
+/// Below the path's rate for a round, so often: for the round trip without a queue, and for the base loss.
+const BELOW: f64 = 0.8;
+const BELOW_EVERY: Duration = Duration::from_millis(2_500);
+const BELOW_EVERY_ROUNDS: u32 = 25;
+/// Up while the rate follows.
+const UP: f64 = 1.25;
+const FOLLOWS: f64 = 1.06;
+const MOST_UP_WAIT: u32 = 12;
+/// Rounds of shrinking, and how much of the window, after which the queue should be shorter.
+const SHRINKING_ROUNDS: u32 = 10;
+const SHRUNK: f64 = 0.25;
+const STALE_ROUNDS: u32 = 40;
+/// Twice within this time: others fill it, and we behave as they do.
+const FOREIGN_AGAIN: Duration = Duration::from_secs(4);
+const CROWDED_FOR: Duration = Duration::from_secs(30);
+const MOST_CROWDED_FOR: Duration = Duration::from_secs(64);
+/// Silence after which the path is asked gently.
+const OUTAGE_ROUNDS: u32 = 3;
+const OUTAGE: Duration = Duration::from_millis(300);
+/// A UDP send with segmentation takes 65,507 bytes at most.
+const MAX_QUANTUM: u64 = 60_000;
+/// Pace over rate: the window limits, the pace only spreads.
+const PACE: f64 = 1.15;
+
+#[derive(Debug, Clone)]
+enum Phase {
+    /// Trebles the window each round. best: the largest rate; stale: rounds without a much larger one; loss: the least
+    /// of a round.
+    Startup {
+        best: f64,
+        stale: u32,
+        loss: f64,
+    },
+    /// Less than the path takes until the round is over. after: the window to go on with.
+    Below {
+        after: f64,
+    },
+    Steady,
+    /// before: the rate and the window when it began. seen: whether acknowledgements of what left since have come.
+    Up {
+        rate: f64,
+        window: f64,
+        seen: bool,
+    },
+    /// Others fill the queue. quiet: rounds in which they did not.
+    Crowded {
+        cubic: Cubic,
+        until: Instant,
+        quiet: u32,
+        wait: u32,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Shrinking {
+    window: f64,
+    rate: f64,
+    rounds: u32,
+}
+
+/// One path's controller. Bytes are bytes of packets.
+#[derive(Debug, Clone)]
+pub struct Controller {
+    packet: u64,
+    phase: Phase,
+    rounds: Rounds,
+    train: Train,
+    steadied: Steadied,
+    base: BaseLoss,
+    /// Delivered by the path when it is full, bytes a second.
+    rate: f64,
+    window: f64,
+    /// Least round trip since the last two times below.
+    min_rtt: [Option<Duration>; 2],
+    below_since: Option<Instant>,
+    below_until: Option<Instant>,
+    /// The round trip of the last round.
+    rtt: Duration,
+    /// Of the wanted queue, what the path seems to have room for.
+    room: f64,
+    /// Rounds to pass until what is seen is of the window that is in force.
+    hold: u32,
+    /// Rounds without a queue, until the next try to go up, and how long that wait is.
+    idle: u32,
+    up_in: u32,
+    up_wait: u32,
+    /// Since when the window shrinks for a queue that is too long.
+    shrinking: Option<Shrinking>,
+    /// When a queue was found not to be ours, and the round trip then.
+    foreign: Option<(Instant, Duration)>,
+    /// How long to stay when there are too many again.
+    crowded_for: Duration,
+    crowded_until: Option<Instant>,
+    rounds_since_below: u32,
+    last_ack: Option<Instant>,
+    /// What left before this and is lost was lost to an outage.
+    resumed: Option<Instant>,
+    in_flight: u64,
+    is_marked: bool,
+    is_silent: bool,
+}
+
+impl Controller {
+    /// packet: largest packet of the path, bytes.
+    pub fn new(packet: u64) -> Self {
+        Self {
+            packet,
+            phase: Phase::Startup { best: 0.0, stale: 0, loss: 1.0 },
+            rounds: Rounds::new(),
+            train: Train::default(),
+            steadied: Steadied::default(),
+            base: BaseLoss::default(),
+            rate: 0.0,
+            window: (INITIAL_PACKETS * packet.min(1_500)) as f64,
+            min_rtt: [None; 2],
+            below_since: None,
+            below_until: None,
+            rtt: Duration::ZERO,
+            room: 1.0,
+            hold: 0,
+            idle: 0,
+            up_in: 0,
+            up_wait: 2,
+            shrinking: None,
+            foreign: None,
+            crowded_for: CROWDED_FOR,
+            crowded_until: None,
+            rounds_since_below: 0,
+            last_ack: None,
+            resumed: None,
+            in_flight: 0,
+            is_marked: false,
+            is_silent: false,
+        }
+    }
+
+    pub fn set_packet(&mut self, bytes: u64) {
+        self.packet = bytes;
+    }
+
+    /// One packet, sent at `sent`, was acknowledged. app_limited: there was nothing to send meanwhile, so the round says
+    /// little about the path.
+    pub fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool) {
+        let rtt = self.steadied.next(now.saturating_duration_since(sent));
+        self.came_back(now);
+        let least = &mut self.min_rtt[1];
+        *least = Some(least.map_or(rtt, |min| min.min(rtt)));
+        self.rounds.acked(now, sent, rtt, bytes, app_limited);
+        if self.was_below(sent) {
+            self.base.below(1.0, 0.0);
+        }
+        if let Phase::Startup { .. } = self.phase
+            && !app_limited
+        {
+            self.window += STARTUP_GROWTH * bytes as f64;
+            self.train.acked(now, rtt, bytes);
+            // Not only when the round is over: by then the queue would be as long again.
+            let queue = self.train.min_rtt().map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.min_rtt()));
+            if queue > self.limit() / 3 {
+                // Clumps of acknowledgements are faster than the path.
+                let most = (1.0 + STARTUP_GROWTH) * self.rate;
+                let train = self.train.rate().unwrap_or(most);
+                self.rate = self.rate.max(if most > 0.0 { train.min(most) } else { train });
+                self.end_startup(now);
+            }
+        }
+    }
+
+    /// One packet, sent at `sent`, is held for lost.
+    pub fn on_lost(&mut self, sent: Instant, bytes: u64) {
+        if self.resumed.is_some_and(|at| sent < at) {
+            return;
+        }
+        self.rounds.lost(bytes);
+        if self.was_below(sent) {
+            self.base.below(0.0, 1.0);
+        }
+    }
+
+    /// The peer saw a mark of congestion (RFC 3168) on packets that it acknowledged.
+    pub fn on_mark(&mut self) {
+        self.is_marked = true;
+    }
+
+    /// The acknowledgements that came together, and the losses that they told of, are through; `in_flight` bytes are out.
+    pub fn on_acks_end(&mut self, now: Instant, in_flight: u64) {
+        self.in_flight = in_flight;
+        if let Some(round) = self.rounds.take(now) {
+            self.end_round(now, round);
+        }
+    }
+
+    /// Nothing came back for several probe timeouts.
+    pub fn on_silence(&mut self) {
+        self.is_silent = true;
+    }
+
+    /// Bytes that may be in flight.
+    pub fn window(&self) -> u64 {
+        if self.is_silent {
+            return MIN_PACKETS * self.packet;
+        }
+        (self.window as u64).max(MIN_PACKETS * self.packet)
+    }
+
+    /// Bytes a second; None before anything was measured.
+    pub fn pacing_rate(&self) -> Option<u64> {
+        let min_rtt = self.min_rtt[1].or(self.min_rtt[0])?;
+        let by_window = self.window() as f64 / self.rtt.max(min_rtt).as_secs_f64().max(1e-4);
+        let gain = if matches!(self.phase, Phase::Startup { .. }) { STARTUP_PACE } else { PACE };
+        Some((gain * by_window.max(self.sending_rate())).max(self.packet as f64) as u64)
+    }
+
+    /// Bytes that leave back to back: a millisecond's worth, and no more than one call of the system takes.
+    pub fn quantum(&self) -> u64 {
+        let most = MAX_QUANTUM.max(self.packet);
+        self.pacing_rate().map_or(most, |rate| (rate / 1_000).clamp((2 * self.packet).min(most), most))
+    }
+
+    /// What the path delivers, bytes a second.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// The share of packets that the path loses whatever is sent.
+    pub fn base_loss(&self) -> f64 {
+        self.base.ratio()
+    }
+
+    pub fn initial_window(&self) -> u64 {
+        INITIAL_PACKETS * self.packet.min(1_500)
+    }
+
+    // ---- the model ----
+
+    fn min_rtt(&self) -> Duration {
+        self.min_rtt.iter().flatten().copied().min().unwrap_or(Duration::ZERO)
+    }
+
+    /// What has to be sent for the path to deliver its rate, bytes a second.
+    fn sending_rate(&self) -> f64 {
+        self.rate / (1.0 - self.base.ratio())
+    }
+
+    /// A queue beyond this is too long.
+    fn limit(&self) -> Duration {
+        let by_rtt = (self.min_rtt() / LIMIT_PART).clamp(LEAST_LIMIT, MOST_LIMIT);
+        let packets = LIMIT_PACKETS * self.packet as f64 / self.sending_rate().max(1.0);
+        by_rtt.max(Duration::from_secs_f64(packets.min(0.2)))
+    }
+
+    /// The queue that is wanted, seconds.
+    fn target(&self) -> f64 {
+        let rate = self.sending_rate().max(1.0);
+        let doublings = (rate / 125_000.0).max(1.0).log2();
+        let part = (TARGET_SLOW - TARGET_STEP * doublings).max(LEAST_TARGET);
+        let wanted = part * self.limit().as_secs_f64() * self.room;
+        wanted.min(MOST_QUEUED / rate)
+    }
+
+    /// Bytes that fill the path and leave the wanted queue.
+    fn capacity(&self) -> f64 {
+        self.sending_rate() * (self.min_rtt().as_secs_f64() + self.target())
+    }
+
+    fn was_below(&self, sent: Instant) -> bool {
+        self.below_since.is_some_and(|since| since <= sent) && self.below_until.is_none_or(|until| sent < until)
+    }
+
+    /// The first acknowledgement after a silence: of what left meanwhile nothing may be concluded.
+    fn came_back(&mut self, now: Instant) {
+        let silence = self.last_ack.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+        self.last_ack = Some(now);
+        if silence < OUTAGE.max(self.rtt * OUTAGE_ROUNDS) || self.in_flight == 0 {
+            self.is_silent = false;
+            return;
+        }
+        self.is_silent = false;
+        self.resumed = Some(now);
+        self.rounds.restart(now);
+        if !matches!(self.phase, Phase::Startup { .. }) {
+            self.window = self.capacity() / 2.0;
+            self.phase = Phase::Up { rate: self.rate / 2.0, window: self.window, seen: false };
+        }
+    }
+
+    // ---- rounds ----
+
+    fn end_round(&mut self, now: Instant, round: Round) {
+        let packets = (round.acked + round.lost) as f64 / self.packet as f64;
+        self.rtt = round.min_rtt;
+        let queue = round.min_rtt.saturating_sub(self.min_rtt());
+        let base = self.base.ratio();
+        let beyond = round.loss() - base - 3.0 * deviation(base, packets);
+        let is_excess =
+            (beyond > 0.01 && packets > 10.0 && self.base.is_known()) || std::mem::take(&mut self.is_marked);
+        if round.app_limited {
+            self.rate = self.rate.max(round.rate());
+            self.hold = self.hold.max(1);
+            return;
+        }
+        if !is_excess && self.hold == 0 {
+            self.base.round(round.acked as f64 / self.packet as f64, round.lost as f64 / self.packet as f64);
+        }
+        self.rounds_since_below += 1;
+        match self.phase {
+            Phase::Startup { .. } => self.startup(now, round, queue),
+            Phase::Below { after } => {
+                self.phase = Phase::Steady;
+                self.window = after;
+                self.below_until = Some(now);
+                self.rounds_since_below = 0;
+                self.min_rtt = [self.min_rtt[1], None];
+                self.hold = 2;
+            }
+            _ if self.hold > 0 => {
+                self.hold -= 1;
+                if self.hold == 0
+                    && let Phase::Up { ref mut seen, .. } = self.phase
+                {
+                    *seen = true;
+                }
+            }
+            Phase::Up { rate, window, .. } => self.up(now, round, (rate, window), queue, is_excess),
+            Phase::Steady => self.steady(now, round, queue, is_excess),
+            Phase::Crowded { .. } => self.crowded(now, round, queue),
+        }
+    }
+
+    fn startup(&mut self, now: Instant, round: Round, queue: Duration) {
+        let Phase::Startup { best, stale, loss } = &mut self.phase else { return };
+        self.rate = self.rate.max(round.rate());
+        if round.rate() >= *best * FULL_GROWTH {
+            *best = round.rate();
+            *stale = 0;
+        } else {
+            *stale += 1;
+        }
+        *loss = loss.min(round.loss());
+        // More loss than the path had when we sent less, and no more that comes through.
+        let is_drowned = *stale > 0 && round.loss() > *loss + DROWNED;
+        if *stale >= FULL_ROUNDS || is_drowned || queue > self.limit() / 2 {
+            self.end_startup(now);
+        }
+    }
+
+    fn end_startup(&mut self, now: Instant) {
+        self.window = self.capacity();
+        self.go_below(now);
+    }
+
+    fn go_below(&mut self, now: Instant) {
+        let after = self.window;
+        let full = self.sending_rate() * self.min_rtt().as_secs_f64();
+        self.window = (BELOW * after).min(0.9 * full.max(self.packet as f64));
+        self.phase = Phase::Below { after };
+        self.below_since = Some(now);
+        self.below_until = None;
+        // What is acknowledged in this round left before.
+        self.rounds.restart(now);
+    }
+
+    fn steady(&mut self, now: Instant, round: Round, queue: Duration, is_excess: bool) {
+        let target = self.target();
+        let stands = queue.as_secs_f64() >= STANDS * target && target > 0.0;
+        self.measure(round, stands || is_excess);
+        if is_excess {
+            self.room = (self.room * 0.7).max(0.02);
+        } else {
+            self.room = (self.room + 0.02).min(1.0);
+        }
+        if self.is_foreign(round, queue) {
+            return self.give_up_shrinking(now, round);
+        }
+        if queue > self.limit() {
+            self.rate = round.rate();
+            self.window = self.capacity().min(self.window);
+            self.hold = 1;
+            return;
+        }
+        let wrong = self.target() - queue.as_secs_f64();
+        self.window += (STEER * wrong * self.sending_rate()).clamp(-0.2 * self.window, 0.1 * self.window);
+        if is_excess {
+            self.window = self.window.min(self.capacity());
+        }
+        let full = self.sending_rate() * self.min_rtt().as_secs_f64();
+        self.window = self.window.clamp(0.95 * full, 2.0 * self.capacity().max(1.0));
+        self.idle = if stands { 0 } else { self.idle + 1 };
+        self.up_in = self.up_in.saturating_sub(1);
+        if self.idle >= 2 && self.up_in == 0 {
+            self.phase = Phase::Up { rate: self.rate, window: self.window, seen: false };
+            self.window *= UP;
+            self.hold = 1;
+            return;
+        }
+        let is_due = self.below_until.is_none_or(|until| now.saturating_duration_since(until) >= BELOW_EVERY);
+        let every = if self.base.is_known() { BELOW_EVERY_ROUNDS } else { 4 };
+        if (is_due || !self.base.is_known()) && self.rounds_since_below >= every {
+            self.go_below(now);
+        }
+    }
+
+    /// A path that was full tells its rate; one that was not is at least so fast.
+    fn measure(&mut self, round: Round, is_full: bool) {
+        let rate = round.rate();
+        if is_full {
+            self.rate += 0.25 * (rate - self.rate);
+        } else {
+            self.rate = self.rate.max(rate);
+        }
+    }
+
+    fn up(&mut self, _now: Instant, round: Round, before: (f64, f64), queue: Duration, is_excess: bool) {
+        let grown = round.rate() >= before.0 * FOLLOWS;
+        self.rate = self.rate.max(round.rate());
+        self.idle = 0;
+        let stands = queue.as_secs_f64() >= STANDS * self.target();
+        if (grown || !stands) && !is_excess && queue < self.limit() {
+            // There is room, and nobody knows how much.
+            self.phase = Phase::Startup { best: self.rate, stale: 0, loss: round.loss() };
+            self.train = Train::default();
+            self.up_wait = 2;
+            return;
+        }
+        if queue >= self.limit() || is_excess {
+            self.rate = round.rate();
+        }
+        self.up_wait = if grown { 2 } else { (2 * self.up_wait).min(MOST_UP_WAIT) };
+        self.up_in = self.up_wait;
+        self.phase = Phase::Steady;
+        self.hold = 1;
+        self.window = self.window.min(self.capacity());
+    }
+
+    // ---- beside those who fill queues ----
+
+    /// A window that shrinks takes its queue away and leaves the rate. Where the rate goes with it the queue is not ours:
+    /// the path has become longer, its delay varies, or others fill it.
+    fn is_foreign(&mut self, round: Round, queue: Duration) -> bool {
+        let is_long = queue.as_secs_f64() > 1.2 * self.target();
+        let old = self.shrinking.filter(|old| self.window < old.window && old.rounds < STALE_ROUNDS);
+        self.shrinking = old.or(is_long.then_some(Shrinking { window: self.window, rate: round.rate(), rounds: 0 }));
+        let Some(shrinking) = &mut self.shrinking else { return false };
+        shrinking.rounds += 1;
+        let shrunk = 1.0 - self.window / shrinking.window;
+        let slower = 1.0 - self.rate.max(round.rate()) / shrinking.rate;
+        shrinking.rounds >= SHRINKING_ROUNDS && shrunk > SHRUNK && slower > 0.6 * shrunk
+    }
+
+    fn give_up_shrinking(&mut self, now: Instant, round: Round) {
+        if let Some(shrinking) = self.shrinking.take() {
+            self.window = self.window.max(shrinking.window);
+            self.rate = self.rate.max(shrinking.rate);
+        }
+        let longer = self.limit() / 2;
+        let before = self.foreign.replace((now, round.min_rtt));
+        let is_filling = before
+            .is_some_and(|(at, rtt)| now.saturating_duration_since(at) < FOREIGN_AGAIN && round.min_rtt > rtt + longer);
+        if is_filling {
+            return self.go_crowded(now);
+        }
+        self.min_rtt = [None, Some(round.min_rtt)];
+        self.hold = 2;
+    }
+
+    fn go_crowded(&mut self, now: Instant) {
+        let again = self.crowded_until.is_some_and(|until| now < until + 2 * CROWDED_FOR);
+        self.crowded_for = if again { (2 * self.crowded_for).min(MOST_CROWDED_FOR) } else { CROWDED_FOR };
+        let cubic = Cubic::new(now, self.window / self.packet as f64);
+        self.phase = Phase::Crowded { cubic, until: now + self.crowded_for, quiet: 0, wait: 0 };
+    }
+
+    fn crowded(&mut self, now: Instant, round: Round, queue: Duration) {
+        self.measure(round, true);
+        let base = self.base.ratio();
+        let packets = (round.acked + round.lost) as f64 / self.packet as f64;
+        let is_lost = round.loss() > base + 2.0 * deviation(base, packets) * f64::from(base > 0.001) + 1e-4;
+        let limit = self.limit();
+        let Phase::Crowded { cubic, until, quiet, wait } = &mut self.phase else { return };
+        *quiet = if queue < limit / 2 { *quiet + 1 } else { 0 };
+        if *quiet >= 3 || now >= *until {
+            self.crowded_until = Some(now);
+            self.phase = Phase::Steady;
+            self.hold = 1;
+            return;
+        }
+        *wait = wait.saturating_sub(1);
+        let packet = self.packet as f64;
+        if is_lost && *wait == 0 {
+            cubic.decrease(now, self.window / packet, round.min_rtt);
+            self.window *= 0.7;
+            *wait = 2;
+        } else {
+            let wanted = cubic.window(now, round.min_rtt) * packet;
+            self.window = wanted.clamp(0.9 * self.window, 1.1 * self.window);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a round trip's acknowledgements say. A round ends when a packet is acknowledged that left after it began, and
+//! is never so short that clumps of acknowledgements decide what it says.
+
+use std::time::{Duration, Instant};
+
+/// On paths without delay.
+const SHORTEST: Duration = Duration::from_millis(3);
+
+/// A round that has ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Round {
+    pub(crate) took: Duration,
+    /// Bytes.
+    pub(crate) acked: u64,
+    pub(crate) lost: u64,
+    pub(crate) min_rtt: Duration,
+    /// There was nothing to send for some of it.
+    pub(crate) app_limited: bool,
+}
+
+impl Round {
+    /// Bytes a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.acked as f64 / self.took.as_secs_f64().max(1e-6)
+    }
+
+    pub(crate) fn loss(&self) -> f64 {
+        self.lost as f64 / (self.acked + self.lost).max(1) as f64
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Rounds {
+    start: Option<Instant>,
+    current: Round,
+    is_over: bool,
+}
+
+const EMPTY: Round = Round { took: Duration::ZERO, acked: 0, lost: 0, min_rtt: Duration::MAX, app_limited: false };
+
+impl Rounds {
+    pub(crate) fn new() -> Self {
+        Self { start: None, current: EMPTY, is_over: false }
+    }
+
+    /// rtt: as `Steadied` tells it.
+    pub(crate) fn acked(&mut self, now: Instant, sent: Instant, rtt: Duration, bytes: u64, app_limited: bool) {
+        // The first packet's round trip is the first round.
+        let start = *self.start.get_or_insert(sent);
+        self.current.acked += bytes;
+        self.current.min_rtt = self.current.min_rtt.min(rtt);
+        self.current.app_limited |= app_limited;
+        self.is_over |= sent >= start && now.saturating_duration_since(start) >= SHORTEST;
+    }
+
+    pub(crate) fn lost(&mut self, bytes: u64) {
+        self.current.lost += bytes;
+    }
+
+    /// The round, if it has ended by now.
+    pub(crate) fn take(&mut self, now: Instant) -> Option<Round> {
+        if !std::mem::take(&mut self.is_over) {
+            return None;
+        }
+        let start = self.start.replace(now)?;
+        let round = std::mem::replace(&mut self.current, EMPTY);
+        Some(Round { took: now.saturating_duration_since(start), ..round })
+    }
+
+    /// Forgets what it has seen: it says nothing of what comes.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        self.start = Some(now);
+        self.current = EMPTY;
+        self.is_over = false;
+    }
+}
+
+/// So many packets, acknowledged one after another, show a queue that builds, and how fast the path is.
+const TRAIN: usize = 16;
+
+#[derive(Debug, Clone, Copy)]
+struct Car {
+    now: Instant,
+    rtt: Duration,
+    bytes: u64,
+}
+
+/// The last packets that were acknowledged.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Train {
+    cars: [Option<Car>; TRAIN],
+    next: usize,
+}
+
+impl Train {
+    pub(crate) fn acked(&mut self, now: Instant, rtt: Duration, bytes: u64) {
+        self.cars[self.next] = Some(Car { now, rtt, bytes });
+        self.next = (self.next + 1) % TRAIN;
+    }
+
+    /// The least round trip of a whole train.
+    pub(crate) fn min_rtt(&self) -> Option<Duration> {
+        self.cars.iter().map(|car| car.map(|car| car.rtt)).min().flatten()
+    }
+
+    /// Bytes a second between the first and the last; None: too soon after one another to tell.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        let first = self.cars[self.next]?;
+        let last = self.cars[(self.next + TRAIN - 1) % TRAIN]?;
+        let span = last.now.saturating_duration_since(first.now);
+        let bytes: u64 = self.cars.iter().flatten().map(|car| car.bytes).sum::<u64>() - first.bytes;
+        (span >= Duration::from_micros(100)).then(|| bytes as f64 / span.as_secs_f64())
+    }
+}
+
+/// Round trips without the shortest: of each three in a row the longest. Somebody who sees our packets and is faster than
+/// the path can bring a copy of some of them there early, and half of the path's round trip would cost half of its rate.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Steadied {
+    before: [Duration; 2],
+}
+
+impl Steadied {
+    pub(crate) fn next(&mut self, rtt: Duration) -> Duration {
+        let longest = self.before[0].max(self.before[1]).max(rtt);
+        self.before = [self.before[1], rtt];
+        longest
+    }
+}
