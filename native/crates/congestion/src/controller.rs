@@ -70,11 +70,9 @@ enum Phase {
         after: f64,
     },
     Steady,
-    /// before: the rate and the window when it began. seen: whether acknowledgements of what left since have come.
+    /// More than the path seemed to take. rate: when it began.
     Up {
         rate: f64,
-        window: f64,
-        seen: bool,
     },
     /// Others fill the queue. quiet: rounds in which they did not.
     Crowded {
@@ -314,7 +312,7 @@ impl Controller {
         self.rounds.restart(now);
         if !matches!(self.phase, Phase::Startup { .. }) {
             self.window = self.capacity() / 2.0;
-            self.phase = Phase::Up { rate: self.rate / 2.0, window: self.window, seen: false };
+            self.phase = Phase::Up { rate: self.rate / 2.0 };
         }
     }
 
@@ -347,15 +345,8 @@ impl Controller {
                 self.min_rtt = [self.min_rtt[1], None];
                 self.hold = 2;
             }
-            _ if self.hold > 0 => {
-                self.hold -= 1;
-                if self.hold == 0
-                    && let Phase::Up { ref mut seen, .. } = self.phase
-                {
-                    *seen = true;
-                }
-            }
-            Phase::Up { rate, window, .. } => self.up(now, round, (rate, window), queue, is_excess),
+            _ if self.hold > 0 => self.hold -= 1,
+            Phase::Up { rate } => self.up(round, rate, queue, is_excess),
             Phase::Steady => self.steady(now, round, queue, is_excess),
             Phase::Crowded { .. } => self.crowded(now, round, queue),
         }
@@ -422,7 +413,7 @@ impl Controller {
         self.idle = if stands { 0 } else { self.idle + 1 };
         self.up_in = self.up_in.saturating_sub(1);
         if self.idle >= 2 && self.up_in == 0 {
-            self.phase = Phase::Up { rate: self.rate, window: self.window, seen: false };
+            self.phase = Phase::Up { rate: self.rate };
             self.window *= UP;
             self.hold = 1;
             return;
@@ -444,8 +435,8 @@ impl Controller {
         }
     }
 
-    fn up(&mut self, _now: Instant, round: Round, before: (f64, f64), queue: Duration, is_excess: bool) {
-        let grown = round.rate() >= before.0 * FOLLOWS;
+    fn up(&mut self, round: Round, before: f64, queue: Duration, is_excess: bool) {
+        let grown = round.rate() >= before * FOLLOWS;
         self.rate = self.rate.max(round.rate());
         self.idle = 0;
         let stands = queue.as_secs_f64() >= STANDS * self.target();
