@@ -117,3 +117,17 @@ fn bursts_reordering_jitter_and_outages_leave_most_of_the_rate() {
         assert!(share > least, "{name}: {share}");
     }
 }
+
+#[test]
+fn a_path_that_becomes_longer_keeps_its_rate() {
+    for (more, least) in [(5, 0.9), (15, 0.85), (60, 0.6)] {
+        let mut lab = Lab::new(Path::new(50.0, 50, 1.0, 0.02), 4);
+        lab.add(ours());
+        lab.run(Duration::from_secs(10));
+        let before = lab.pipe.spec().clone();
+        lab.pipe.set(Spec { delay: before.delay + Duration::from_millis(more), ..before });
+        let share = lab.measure(0, Duration::from_secs(10)) / (0.98 * 50.0 * MBIT);
+        println!("{more} ms more: {share:.3}");
+        assert!(share > least, "{more} ms more: {share:.3}");
+    }
+}
