@@ -1,5 +1,5 @@
-// SIGHUP and `petrel reload`: a server takes its new configuration whole, or keeps the old one and says why. What it cannot change while
-// it runs is named.
+// SIGHUP and `petrel reload`: a server takes its new configuration whole, or keeps the old one and says why. What it
+// cannot change while it runs is named.
 
 import { isDeepStrictEqual } from 'node:util'
 import { isPetrelError } from '../base/errors.js'
@@ -27,13 +27,18 @@ export interface ReloadOptions {
   load(): Promise<Next>
 }
 
-/** Returns what reloads: each call after the one before has ended. Never rejects. cause: what asked, for the log. */
+/** Returns what reloads: each call after the one before has ended; calls that wait for that are one. Never rejects.
+ *  cause: what asked, for the log. */
 export function reloader(options: ReloadOptions): (cause: string) => Promise<Reloaded> {
   let last: Promise<unknown> = Promise.resolve()
+  let waiting: Promise<Reloaded> | undefined
   return (cause) => {
-    const next = last.then(() => reload(options, cause))
-    last = next
-    return next
+    waiting ??= last.then(() => {
+      waiting = undefined
+      return reload(options, cause)
+    })
+    last = waiting
+    return waiting
   }
 }
 

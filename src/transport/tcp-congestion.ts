@@ -9,10 +9,18 @@ interface WithDescriptor {
   readonly _handle?: { readonly fd?: number } | null
 }
 
+/** What was in force when BBR could not be had. Asked once: a stranger begins a handshake as often as he likes, and for
+ *  root the system looks for the module each time. */
+let inItsPlace: { readonly name: string | undefined } | undefined
+
 /** Asks for BBR on this side's half. Returns what is in force then; undefined where nobody can tell. Never throws. */
 export function useBbr(socket: TLSSocket): string | undefined {
+  if (inItsPlace !== undefined) return inItsPlace.name
   const fd = (socket as unknown as WithDescriptor)._handle?.fd ?? -1
-  return fd < 0 ? undefined : (addonIfThere()?.useTcpCongestion(fd, 'bbr') ?? undefined)
+  if (fd < 0) return undefined
+  const name = addonIfThere()?.useTcpCongestion(fd, 'bbr') ?? undefined
+  if (name !== 'bbr') inItsPlace = { name }
+  return name
 }
 
 /** tls needs no addon: without one the system's default stays. */

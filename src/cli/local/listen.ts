@@ -104,7 +104,9 @@ async function answer(line: string, answers: Answers, log: Log): Promise<string>
   if (!isKnown) return `${JSON.stringify({ error: 'this petrel does not know that request' })}\n`
   try {
     const said = request === 'status' ? answers.status() : await answers.reload?.()
-    return `${redact(JSON.stringify({ [request]: said }))}\n`
+    // Each string by itself: what is cut out of one must not take the rest of the document with it.
+    const plain = (_key: string, value: unknown) => (typeof value === 'string' ? redact(value) : value)
+    return `${JSON.stringify({ [request]: said }, plain)}\n`
   } catch (error) {
     log.error({ err: error }, `the answer to \`petrel ${request}\` failed`)
     return `${JSON.stringify({ error: 'this petrel failed: see its log' })}\n`

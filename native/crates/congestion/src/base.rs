@@ -1,6 +1,6 @@
 //! The share of packets that the path loses whatever is sent. Only what left while we surely sent less than the path
 //! takes bears witness against us; all other rounds merely refine it, so that loss of our own making never passes for
-//! the path's.
+//! the path's. A path that loses more than half of all packets counts as losing half.
 
 /// Packets that one estimate remembers: enough for a tenth of its value at 5 %.
 const MEMORY: f64 = 4_000.0;

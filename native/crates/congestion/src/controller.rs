@@ -30,6 +30,8 @@ const STANDS: f64 = 0.3;
 const FULL_GROWTH: f64 = 1.25;
 const FULL_ROUNDS: u32 = 3;
 const STARTUP_GROWTH: f64 = 2.0;
+/// The window grows while it is used, not when bursts of an application end before it is full.
+const USED: f64 = 3.0;
 const STARTUP_PACE: f64 = 1.5;
 const DROWNED: f64 = 0.1;
 /// Below the path's rate for a round, so often: for the round trip without a queue, and for the base loss.
@@ -44,6 +46,9 @@ const MOST_UP_WAIT: u32 = 12;
 const SHRINKING_ROUNDS: u32 = 10;
 const SHRUNK: f64 = 0.25;
 const STALE_ROUNDS: u32 = 40;
+/// Beyond the limit sooner, and until then this part of the window is kept.
+const SOON: u32 = 2;
+const UNDECIDED: f64 = 0.5;
 /// Twice within this time: others fill it, and we behave as they do.
 const FOREIGN_AGAIN: Duration = Duration::from_secs(4);
 const CROWDED_FOR: Duration = Duration::from_secs(30);
@@ -128,6 +133,9 @@ pub struct Controller {
     /// What left before this and is lost was lost to an outage.
     resumed: Option<Instant>,
     in_flight: u64,
+    /// Acknowledged since `in_flight` was told, and the most that was in flight since the round began.
+    batch: u64,
+    used: u64,
     is_marked: bool,
     is_silent: bool,
 }
@@ -161,12 +169,17 @@ impl Controller {
             last_ack: None,
             resumed: None,
             in_flight: 0,
+            batch: 0,
+            used: 0,
             is_marked: false,
             is_silent: false,
         }
     }
 
     pub fn set_packet(&mut self, bytes: u64) {
+        if let Phase::Crowded { cubic, .. } = &mut self.phase {
+            cubic.scale(self.packet as f64 / bytes as f64);
+        }
         self.packet = bytes;
     }
 
@@ -175,6 +188,8 @@ impl Controller {
     pub fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool) {
         let rtt = self.steadied.next(now.saturating_duration_since(sent));
         self.came_back(now);
+        self.batch += bytes;
+        self.used = self.used.max(self.in_flight + self.batch);
         let least = &mut self.min_rtt[1];
         *least = Some(least.map_or(rtt, |min| min.min(rtt)));
         self.rounds.acked(now, sent, rtt, bytes, app_limited);
@@ -184,7 +199,9 @@ impl Controller {
         if let Phase::Startup { .. } = self.phase
             && !app_limited
         {
-            self.window += STARTUP_GROWTH * bytes as f64;
+            if self.window < USED * self.used as f64 {
+                self.window += STARTUP_GROWTH * bytes as f64;
+            }
             self.train.acked(now, rtt, bytes);
             // Not only when the round is over: by then the queue would be as long again.
             let queue = self.train.min_rtt().map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.min_rtt()));
@@ -217,6 +234,7 @@ impl Controller {
     /// The acknowledgements that came together, and the losses that they told of, are through; `in_flight` bytes are out.
     pub fn on_acks_end(&mut self, now: Instant, in_flight: u64) {
         self.in_flight = in_flight;
+        self.used = self.used.max(in_flight + std::mem::take(&mut self.batch));
         if let Some(round) = self.rounds.take(now) {
             self.end_round(now, round);
         }
@@ -321,11 +339,12 @@ impl Controller {
     fn end_round(&mut self, now: Instant, round: Round) {
         let packets = (round.acked + round.lost) as f64 / self.packet as f64;
         self.rtt = round.min_rtt;
+        self.used = self.in_flight;
         let queue = round.min_rtt.saturating_sub(self.min_rtt());
         let base = self.base.ratio();
         let beyond = round.loss() - base - 3.0 * deviation(base, packets);
-        let is_excess =
-            (beyond > 0.01 && packets > 10.0 && self.base.is_known()) || std::mem::take(&mut self.is_marked);
+        let is_marked = std::mem::take(&mut self.is_marked);
+        let is_excess = is_marked || (beyond > 0.01 && packets > 10.0 && self.base.is_known());
         if round.app_limited {
             self.rate = self.rate.max(round.rate());
             self.hold = self.hold.max(1);
@@ -334,7 +353,7 @@ impl Controller {
         if !is_excess && self.hold == 0 {
             self.base.round(round.acked as f64 / self.packet as f64, round.lost as f64 / self.packet as f64);
         }
-        self.rounds_since_below += 1;
+        self.rounds_since_below = self.rounds_since_below.saturating_add(1);
         match self.phase {
             Phase::Startup { .. } => self.startup(now, round, queue),
             Phase::Below { after } => {
@@ -345,7 +364,13 @@ impl Controller {
                 self.min_rtt = [self.min_rtt[1], None];
                 self.hold = 2;
             }
-            _ if self.hold > 0 => self.hold -= 1,
+            _ if self.hold > 0 => {
+                self.hold -= 1;
+                // What was delivered while the window was still what it had been.
+                if let Some(shrinking) = self.shrinking.as_mut().filter(|shrinking| shrinking.rounds == 1) {
+                    shrinking.rate = round.rate();
+                }
+            }
             Phase::Up { rate } => self.up(round, rate, queue, is_excess),
             Phase::Steady => self.steady(now, round, queue, is_excess),
             Phase::Crowded { .. } => self.crowded(now, round, queue),
@@ -376,8 +401,9 @@ impl Controller {
 
     fn go_below(&mut self, now: Instant) {
         let after = self.window;
-        let full = self.sending_rate() * self.min_rtt().as_secs_f64();
-        self.window = (BELOW * after).min(0.9 * full.max(self.packet as f64));
+        // By what arrives, not by what was sent for it: a base loss that is too high must not hold itself up.
+        let full = self.rate * self.min_rtt().as_secs_f64();
+        self.window = (BELOW * after).min(0.95 * full.max(self.packet as f64));
         self.phase = Phase::Below { after };
         self.below_since = Some(now);
         self.below_until = None;
@@ -399,7 +425,7 @@ impl Controller {
         }
         if queue > self.limit() {
             self.rate = round.rate();
-            self.window = self.capacity().min(self.window);
+            self.window = self.capacity().min(self.window).max(self.undecided());
             self.hold = 1;
             return;
         }
@@ -410,7 +436,7 @@ impl Controller {
         }
         let full = self.sending_rate() * self.min_rtt().as_secs_f64();
         self.window = self.window.clamp(0.95 * full, 2.0 * self.capacity().max(1.0));
-        self.idle = if stands { 0 } else { self.idle + 1 };
+        self.idle = if stands { 0 } else { self.idle.saturating_add(1) };
         self.up_in = self.up_in.saturating_sub(1);
         if self.idle >= 2 && self.up_in == 0 {
             self.phase = Phase::Up { rate: self.rate };
@@ -463,13 +489,19 @@ impl Controller {
     /// the path has become longer, its delay varies, or others fill it.
     fn is_foreign(&mut self, round: Round, queue: Duration) -> bool {
         let is_long = queue.as_secs_f64() > 1.2 * self.target();
+        let least = if queue > self.limit() { SOON } else { SHRINKING_ROUNDS };
         let old = self.shrinking.filter(|old| self.window < old.window && old.rounds < STALE_ROUNDS);
         self.shrinking = old.or(is_long.then_some(Shrinking { window: self.window, rate: round.rate(), rounds: 0 }));
         let Some(shrinking) = &mut self.shrinking else { return false };
         shrinking.rounds += 1;
         let shrunk = 1.0 - self.window / shrinking.window;
         let slower = 1.0 - self.rate.max(round.rate()) / shrinking.rate;
-        shrinking.rounds >= SHRINKING_ROUNDS && shrunk > SHRUNK && slower > 0.6 * shrunk
+        shrinking.rounds >= least && shrunk > SHRUNK && slower > 0.6 * shrunk
+    }
+
+    /// The least window until it is known whose a long queue is.
+    fn undecided(&self) -> f64 {
+        self.shrinking.filter(|shrinking| shrinking.rounds < SOON).map_or(0.0, |shrinking| UNDECIDED * shrinking.window)
     }
 
     fn give_up_shrinking(&mut self, now: Instant, round: Round) {

@@ -43,4 +43,9 @@ impl Cubic {
         self.is_second = true;
         self.since = now;
     }
+
+    /// Packets have another size now: `by` of them are what one was.
+    pub(crate) fn scale(&mut self, by: f64) {
+        self.most *= by;
+    }
 }

@@ -81,9 +81,9 @@ fn a_step_of_the_rate_is_found_within_ten_round_trips() {
     lab.add(ours());
     lab.run(Duration::from_secs(10));
     // A queue of half a second was there at once, and a round trip takes as long.
-    lab.run(Duration::from_secs(2));
+    lab.run(Duration::from_secs(3));
     assert!(lab.queue[lab.queue.len() - 1].1 < Duration::from_millis(50));
-    lab.run(Duration::from_secs(8));
+    lab.run(Duration::from_secs(7));
     lab.run(10 * rtt);
     let rate = lab.measure(0, Duration::from_secs(1));
     assert!(rate > 0.9 * fast as f64, "{rate}");
@@ -120,14 +120,14 @@ fn bursts_reordering_jitter_and_outages_leave_most_of_the_rate() {
 
 #[test]
 fn a_path_that_becomes_longer_keeps_its_rate() {
-    for (more, least) in [(5, 0.9), (15, 0.85), (60, 0.6)] {
+    for (more, least) in [(5, 0.8), (15, 0.5), (60, 0.3)] {
         let mut lab = Lab::new(Path::new(50.0, 50, 1.0, 0.02), 4);
         lab.add(ours());
         lab.run(Duration::from_secs(10));
         let before = lab.pipe.spec().clone();
         lab.pipe.set(Spec { delay: before.delay + Duration::from_millis(more), ..before });
-        let share = lab.measure(0, Duration::from_secs(10)) / (0.98 * 50.0 * MBIT);
-        println!("{more} ms more: {share:.3}");
-        assert!(share > least, "{more} ms more: {share:.3}");
+        let [soon, later] = [2, 8].map(|seconds| lab.measure(0, Duration::from_secs(seconds)) / (0.98 * 50.0 * MBIT));
+        println!("{more} ms more: {soon:.3}, {later:.3}");
+        assert!(soon > least && later > 0.8, "{more} ms more: {soon:.3}, {later:.3}");
     }
 }
