@@ -155,6 +155,21 @@ declare(
 )
 
 declare(
+  'packets that the kernel drops since nobody reads its device make the run one to doubt',
+  async (t) => {
+    const emulator = await start(t)
+    process.kill(emulator.pid, 'SIGSTOP')
+    // Its queue holds 10,000.
+    await probe(t, emulator, 10_500, 100)
+    process.kill(emulator.pid, 'SIGCONT')
+    const counts = await emulator.counts()
+    t.is(counts.ways.up.overflowed, 500)
+    t.deepEqual(unaccounted(counts), ['up: the device dropped 500 packets before we read them'])
+  },
+  needs,
+)
+
+declare(
   'a setting that makes no sense is refused with a reason',
   async (t) => {
     const emulator = await start(t)
