@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Counts, Emulator, type End, inside } from './emulator.js'
+import { type Counts, Emulator, type End, inside, type Settings } from './emulator.js'
 import { quantile } from './figures.js'
 import { type Figures, type Point, rateMbit, seedOf, type Way } from './lossy-points.js'
 import { type Running, type System, servicePort } from './lossy-systems.js'
@@ -17,6 +17,8 @@ export interface Task extends Point {
   readonly round: number
   readonly seconds: number
   readonly way: Way
+  /** What the link has besides, as JSON. */
+  readonly link?: string
   /** The emulator's program. */
   readonly program: string
   /** A folder of this measurement's own. */
@@ -51,7 +53,7 @@ export async function measure(task: Task): Promise<Figures> {
   }
 }
 
-async function set(emulator: Emulator, { rttMs, lossPercent, system }: Task): Promise<void> {
+async function set(emulator: Emulator, { rttMs, lossPercent, system, link }: Task): Promise<void> {
   const bytesPerMs = (rateMbit * 1e6) / 8 / 1000
   await emulator.set({
     rate_mbit: rateMbit,
@@ -59,6 +61,7 @@ async function set(emulator: Emulator, { rttMs, lossPercent, system }: Task): Pr
     queue_bytes: Math.round(bytesPerMs * rttMs),
     loss: lossPercent / 100,
   })
+  if (link !== undefined) await emulator.set(JSON.parse(link) as Settings)
   for (const end of [emulator.server, emulator.client]) {
     tune(end, 'tcp_rmem', `4096 131072 ${tcpBytes}`)
     tune(end, 'tcp_wmem', `4096 16384 ${tcpBytes}`)

@@ -22,6 +22,8 @@ export interface Measurement extends Point {
   readonly round: number
   readonly seconds: number
   readonly way: Way
+  /** What the link had besides, as JSON. */
+  readonly link?: string
   readonly note: string
   readonly machine: string
   readonly date: string
@@ -73,10 +75,10 @@ export function parsePoints(text: string): Point[] {
 }
 
 /** What makes a measurement the same as one that is there already. */
-export type Key = Pick<Measurement, 'rttMs' | 'lossPercent' | 'system' | 'round' | 'seconds' | 'way'>
+export type Key = Pick<Measurement, 'rttMs' | 'lossPercent' | 'system' | 'round' | 'seconds' | 'way' | 'link'>
 
-export const keyOf = ({ rttMs, lossPercent, system, round, seconds, way }: Key) =>
-  [rttMs, lossPercent, system, round, seconds, way].join(' ')
+export const keyOf = ({ rttMs, lossPercent, system, round, seconds, way, link }: Key) =>
+  [rttMs, lossPercent, system, round, seconds, way, link].join(' ')
 
 /** The measurements of a file; none when it is not there. A last line that an interruption cut is left out. */
 export function readMeasurements(file: string): Measurement[] {

@@ -28,14 +28,23 @@ const attempts = 3
 type Turn = Omit<Measurement, 'figures' | 'error' | 'date'>
 
 /** Everything that the options ask for, in the order in which it is measured. */
-function turns({ points, rounds, seconds, way }: LossyOptions, chosen: readonly System[]): Turn[] {
+function turns({ points, rounds, seconds, way, link }: LossyOptions, chosen: readonly System[]): Turn[] {
   const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.versions.node}`
   return points.flatMap((point) =>
     Array.from({ length: rounds ?? roundsOf(point) }, (_, index) => index + 1).flatMap((round) =>
       // Another one begins each time, so that nobody always follows the same neighbour.
       chosen.map((_, place) => {
         const { name, note } = chosen[(place + round) % chosen.length] as System
-        return { ...point, system: name, round, seconds: seconds ?? secondsOf(point), way, note, machine }
+        return {
+          ...point,
+          system: name,
+          round,
+          seconds: seconds ?? secondsOf(point),
+          way,
+          ...(link === undefined ? {} : { link }),
+          note,
+          machine,
+        }
       }),
     ),
   )
@@ -139,7 +148,7 @@ async function obey(args: readonly string[]): Promise<number> {
     }
   }
   const all = readMeasurements(options.results).filter(
-    ({ way, system }) => way === options.way && options.systems.includes(system),
+    ({ way, link, system }) => way === options.way && link === options.link && options.systems.includes(system),
   )
   if (all.length === 0) throw new Error(`${options.results} holds no measurements of these`)
   console.log(`${circumstances(all)}\n\n${printTables(all, names)}\n`)

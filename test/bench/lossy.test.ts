@@ -40,6 +40,9 @@ test('options that make no sense are refused', (t) => {
   t.is(parse(['--help'], ['a']), undefined)
   t.throws(() => parse(['--systems', 'a,b'], ['a']), { message: /unknown "b"; known: a/ })
   t.throws(() => parse(['--way', 'left'], ['a']), { message: /neither up nor down/ })
+  t.is(parse(['--link', '{ "jitter_ms": 20 }'], ['a'])?.link, '{"jitter_ms":20}')
+  t.throws(() => parse(['--link', '[1]'], ['a']), { message: /no object/ })
+  t.throws(() => parse(['--link', '{'], ['a']), { message: /no object/ })
   t.throws(() => parse(['--rounds', '0'], ['a']), { message: /no whole number/ })
 })
 

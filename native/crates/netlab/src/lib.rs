@@ -2,8 +2,8 @@
 //! calls `Instant::now()` once, for the start, and from then on time is what the next event says, so hours pass in a
 //! second and a run repeats to the nanosecond.
 //!
-//! * [`Pipe`] is one direction of a link. What happens to a packet, in this order: too large for the MTU; no room in the
-//!   queue; serialisation at the rate; outage; loss; a copy; then for each copy corruption, propagation delay, jitter and
+//! * [`Pipe`] is one direction of a link. What happens to a packet, in this order: too large for the MTU; over the
+//!   policer; no room in the queue; serialisation at the rate; outage; loss; a copy; then for each copy corruption, propagation delay, jitter and
 //!   reordering. A pipe is usable alone, in real time too.
 //! * [`Net`] puts pipes together: hosts and routers in a tree, NATs, and a queue of events. Flows share whatever links
 //!   their routes have in common.
@@ -53,6 +53,7 @@
 //! Settings that make no sense (a probability of 2, a rate of nothing) panic: this is for tests.
 #![forbid(unsafe_code)]
 
+mod bucket;
 mod counters;
 mod directory;
 mod histogram;
@@ -76,4 +77,4 @@ pub use net::{Delivery, Net, Node, Packet, Way};
 pub use pipe::Pipe;
 pub use preset::{Handover, Preset, presets};
 pub use schedule::{Outages, Rates};
-pub use spec::{Link, Reorder, Spec};
+pub use spec::{Link, Policer, Reorder, Spec};
