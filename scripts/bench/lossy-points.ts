@@ -37,7 +37,7 @@ export interface Figures {
   /** Mbit/s that arrived and were checked, from the visitor's request on, and in the second half of the time. */
   readonly goodput: number
   readonly secondHalf: number
-  /** Bytes of IP that entered the link in that way for each that arrived, in the second half. */
+  /** Bytes of IP that went over the link in that way, lost ones too, for each that the visitor got. */
   readonly wireRatio: number
   /** Part of all bytes that entered, which the system itself dropped by overflowing the queue. */
   readonly overflow: number

@@ -18,9 +18,11 @@ import {
 import { Processes, sibling } from '../../scripts/bench/processes.js'
 import type { Answer, Bulk, Order } from '../../scripts/bench/visitor.js'
 import { testFolder } from '../config/folder.js'
+import { whyNoNamespaces } from '../support/namespaces.js'
 import { declare, programPath } from '../support/over.js'
 
-const unless = whyNoEmulator() || (programPath('cargo') === undefined ? 'cargo is not installed' : '')
+const unless =
+  whyNoEmulator() || whyNoNamespaces() || (programPath('cargo') === undefined ? 'cargo is not installed' : '')
 const needs = { unless, serial: true, timeoutMs: 120_000, programs: ['ip'] }
 let program = ''
 

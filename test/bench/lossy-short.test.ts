@@ -9,13 +9,15 @@ import type { Figures } from '../../scripts/bench/lossy-points.js'
 import { systems } from '../../scripts/bench/lossy-systems.js'
 import { hasAddon } from '../../src/transport/native/binding.js'
 import { testFolder } from '../config/folder.js'
+import { whyNoNamespaces } from '../support/namespaces.js'
 import { declare, programPath } from '../support/over.js'
 
 const unless =
   whyNoEmulator() ||
+  whyNoNamespaces() ||
   (programPath('cargo') === undefined ? 'cargo is not installed' : '') ||
   (hasAddon() ? '' : 'the addon is not built')
-const needs = { unless, serial: true, timeoutMs: 120_000, programs: ['ip', 'chrt', 'tee'] }
+const needs = { unless, serial: true, timeoutMs: 120_000, programs: ['ip', 'tee'] }
 let program = ''
 
 test.before(async (t) => {

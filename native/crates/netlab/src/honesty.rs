@@ -15,12 +15,12 @@ pub struct Observed {
     pub control: Histogram,
     pub cpu: Duration,
     pub wall: Duration,
-    pub ways: [Way; 2],
+    pub ways: [ObservedWay; 2],
 }
 
 /// One direction, and what the kernel says of the devices at its ends.
 #[derive(Debug, Clone, Default)]
-pub struct Way {
+pub struct ObservedWay {
     pub name: &'static str,
     pub counters: Counters,
     pub in_flight: u64,
@@ -58,8 +58,8 @@ pub fn doubts(observed: &Observed) -> Vec<String> {
     found
 }
 
-fn unaccounted(way: &Way) -> Vec<String> {
-    let Way { name, counters, in_flight, refused, read, overflowed, written } = way;
+fn unaccounted(way: &ObservedWay) -> Vec<String> {
+    let ObservedWay { name, counters, in_flight, refused, read, overflowed, written } = way;
     let entered = counters.entered.packets + counters.duplicated.packets;
     let left = counters.delivered.packets + counters.dropped().packets + in_flight;
     let mut found = Vec::new();

@@ -8,6 +8,8 @@
 //! * [`Net`] puts pipes together: hosts and routers in a tree, NATs, and a queue of events. Flows share whatever links
 //!   their routes have in common.
 //! * [`Machine`] and [`Net::run`] drive protocol machines over it and notice those that never rest.
+//! * The program `petrel-netlab` (feature `emulator`) is a link in real time for whole processes: two pipes between two
+//!   network namespaces. [`presets`] are links that others have measured, [`doubts`] why a run over it is not to be believed.
 //!
 //! Exact: serialisation (rounding is carried on, so n packets that queue leave after exactly n times their size over the
 //! rate, rounded up to a nanosecond once, also across steps of the rate), delay, the queue's bytes, outages, NAT times,
@@ -69,7 +71,7 @@ mod spec;
 
 pub use counters::{Counters, Tally};
 pub use histogram::Histogram;
-pub use honesty::{Observed, Way as ObservedWay, doubts};
+pub use honesty::{Observed, ObservedWay, doubts};
 pub use loss::Loss;
 pub use machine::{Machine, Stop};
 pub use nat::Nat;

@@ -111,31 +111,37 @@ impl Settings {
             changed.policer = (rate > 0).then_some(Policer { rate, burst });
         }
         if let Some(ms) = self.gap_ms {
-            let (lasts, every) =
-                (millis("gap_ms", ms)?, millis("gap_every_ms", self.gap_every_ms.unwrap_or(15_000.0))?);
-            if lasts >= every {
-                return Err(format!("a gap of {lasts:?} does not fit into {every:?}"));
-            }
-            changed.outages =
-                if lasts.is_zero() { Outages::none() } else { Outages::periodic(now + every, every, lasts) };
+            changed.outages = self.gaps(millis("gap_ms", ms)?, now)?;
         }
         if let Some(bytes) = self.queue_bytes {
             changed.queue = (bytes > 0).then_some(bytes);
         }
         if let Some(ratio) = self.loss {
-            let ratio = in_range("loss", ratio, 1.0)?;
-            changed.loss = match self.loss_burst {
-                None if ratio == 0.0 => Loss::None,
-                None => Loss::Independent(ratio),
-                Some(mean) if ratio < 1.0 && mean >= 1.0 && mean >= ratio / (1.0 - ratio) => Loss::bursts(ratio, mean),
-                Some(mean) => return Err(format!("there are no bursts of {mean} packets at a loss of {ratio}")),
-            };
+            changed.loss = self.model(in_range("loss", ratio, 1.0)?)?;
         }
         if let Some(probability) = self.reorder {
             let extra = millis("reorder_ms", self.reorder_ms.unwrap_or(0.0))?;
             changed.reorder = Some(Reorder { probability: in_range("reorder", probability, 1.0)?, extra });
         }
         Ok(changed)
+    }
+
+    fn gaps(&self, lasts: Duration, now: Duration) -> Result<Outages, String> {
+        let every = millis("gap_every_ms", self.gap_every_ms.unwrap_or(15_000.0))?;
+        match lasts {
+            Duration::ZERO => Ok(Outages::none()),
+            _ if lasts < every => Ok(Outages::periodic(now + every, every, lasts)),
+            _ => Err(format!("a gap of {lasts:?} does not fit into {every:?}")),
+        }
+    }
+
+    fn model(&self, ratio: f64) -> Result<Loss, String> {
+        match self.loss_burst {
+            None if ratio == 0.0 => Ok(Loss::None),
+            None => Ok(Loss::Independent(ratio)),
+            Some(mean) if ratio < 1.0 && mean >= 1.0 && mean >= ratio / (1.0 - ratio) => Ok(Loss::bursts(ratio, mean)),
+            Some(mean) => Err(format!("there are no bursts of {mean} packets at a loss of {ratio}")),
+        }
     }
 }
 

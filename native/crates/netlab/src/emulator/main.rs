@@ -38,7 +38,7 @@ use report::Marks;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let seed = seed()?;
-    priority::raise()?;
+    priority::raise();
     namespaces::sweep();
     let namespaces = Namespaces::new()?;
     let devices = Devices::new(&namespaces)?;
