@@ -115,6 +115,7 @@ function figuresOf(seen: Bulk, before: WayCounts, after: WayCounts, last: Counts
     overflow: since(({ queue }) => queue.bytes) / since(({ entered }) => entered.bytes),
     echoP50Ms: quantile(seen.echoUs, 0.5) / 1000,
     echoCount: seen.echoUs.length,
+    silenceMs: seen.silenceMs,
     lateMs: last.late.p999_us / 1000,
     controlMs: last.control.p999_us / 1000,
     emulatorCpu: last.cpu_s / last.wall_s,

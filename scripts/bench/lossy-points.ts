@@ -46,6 +46,8 @@ export interface Figures {
   /** 100 bytes echoed beside the bulk, ms. */
   readonly echoP50Ms: number
   readonly echoCount: number
+  /** The longest time in which the visitor got nothing, ms. */
+  readonly silenceMs: number
   /** How honest the link was: packets late and a control timer, p99.9, ms; the emulator's part of a core. */
   readonly lateMs: number
   readonly controlMs: number

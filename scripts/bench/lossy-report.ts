@@ -18,6 +18,7 @@ const columns: readonly Column[] = [
   { title: 'dropped by overflowing the queue, %', of: ({ overflow }) => overflow * 100, digits: 2 },
   { title: 'CPU s/GB, both processes', of: ({ cpuPerGB }) => cpuPerGB, digits: 1 },
   { title: '100 bytes echoed beside the bulk, p50 ms', of: ({ echoP50Ms }) => echoP50Ms, digits: 0 },
+  { title: 'longest silence, ms', of: ({ silenceMs }) => silenceMs, digits: 0 },
 ]
 
 export const unique = <T>(values: readonly T[]): T[] => [...new Set(values)]

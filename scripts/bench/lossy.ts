@@ -105,6 +105,7 @@ const brief = (figures: Figures) =>
     `queue ${(figures.overflow * 100).toFixed(1)} %`,
     ...(figures.cpuPerGB === undefined ? [] : [`${figures.cpuPerGB.toFixed(1)} CPU s/GB`]),
     `echo ${figures.echoP50Ms.toFixed(0)} ms`,
+    `silent ${figures.silenceMs.toFixed(0)} ms`,
     `late ${figures.lateMs.toFixed(1)} of ${figures.controlMs.toFixed(1)} ms, emulator ${(figures.emulatorCpu * 100).toFixed(0)} %`,
   ].join(', ')
 

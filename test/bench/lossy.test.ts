@@ -17,7 +17,16 @@ import { writeReadme } from '../../scripts/bench/lossy-readme.js'
 import { circumstances, markdown, median, printTables } from '../../scripts/bench/lossy-report.js'
 import { testFolder } from '../config/folder.js'
 
-const others = { secondHalf: 1, wireRatio: 1.05, overflow: 0.01, echoP50Ms: 50, echoCount: 9, lateMs: 1, controlMs: 1 }
+const others = {
+  secondHalf: 1,
+  wireRatio: 1.05,
+  overflow: 0.01,
+  echoP50Ms: 50,
+  echoCount: 9,
+  silenceMs: 99,
+  lateMs: 1,
+  controlMs: 1,
+}
 
 function one(system: string, lossPercent: number, goodput: number | undefined, round = 1): Measurement {
   const figures = goodput === undefined ? { error: 'refused' } : { figures: { ...others, goodput, emulatorCpu: 0.2 } }
