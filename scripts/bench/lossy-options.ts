@@ -33,7 +33,8 @@ export const usage = `usage: scripts/bench/lossy [options]
   --link JSON     what the link has besides, as native/crates/netlab/src/emulator/command.rs names it; for instance
                   {"loss_burst":4,"loss":0.05}, {"jitter_ms":20}, {"reorder":0.05,"reorder_ms":5}, {"police_mbit":50},
                   {"gap_ms":1000,"gap_every_ms":15000}, {"way":"down","rate_mbit":10}
-  --results FILE  where each measurement goes, a line of JSON; what is there already is not measured again
+  --results FILE  where each measurement goes, a line of JSON; what is there already is not measured again, also not with
+                  another build of petrel: take another file then
                   (default ${join(cache, 'lossy.jsonl')})
   --report        measures nothing, only prints what the results file holds
   --readme FILE   writes table and picture between its two lines "bench: lossy"

@@ -3,7 +3,7 @@
 // whatever the machine does hits all alike. It can be interrupted at any time and goes on where it was.
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { cpus, release, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { emulatorPath, whyNoEmulator } from './emulator.js'
 import { Doubted, measure } from './lossy-measure.js'
@@ -29,7 +29,7 @@ type Turn = Omit<Measurement, 'figures' | 'error' | 'date'>
 
 /** Everything that the options ask for, in the order in which it is measured. */
 function turns({ points, rounds, seconds, way, link }: LossyOptions, chosen: readonly System[]): Turn[] {
-  const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.versions.node}`
+  const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.versions.node}`
   return points.flatMap((point) =>
     Array.from({ length: rounds ?? roundsOf(point) }, (_, index) => index + 1).flatMap((round) =>
       // Another one begins each time, so that nobody always follows the same neighbour.
