@@ -26,6 +26,10 @@ export interface Settings {
   readonly jitter_ms?: number
   readonly reorder?: number
   readonly reorder_ms?: number
+  readonly police_mbit?: number
+  readonly police_bytes?: number
+  readonly gap_ms?: number
+  readonly gap_every_ms?: number
 }
 
 export interface Tally {
@@ -33,7 +37,7 @@ export interface Tally {
   readonly bytes: number
 }
 
-/** Since the start. entered = delivered + queue + loss + outage + mtu + in_flight, in packets. */
+/** Since the start. entered = delivered + queue + loss + outage + mtu + policer + in_flight, in packets. */
 export interface WayCounts {
   readonly entered: Tally
   readonly delivered: Tally
@@ -41,6 +45,7 @@ export interface WayCounts {
   readonly loss: Tally
   readonly outage: Tally
   readonly mtu: Tally
+  readonly policer: Tally
   readonly reordered: Tally
   readonly in_flight: number
   /** Packets that the kernel dropped before the emulator read them, and those it did not take back. */

@@ -4,8 +4,7 @@ import type { ChildProcess } from 'node:child_process'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
-import { type Counts, Emulator, type End, inside } from './emulator.js'
+import { type Counts, Emulator, type End, inside, type Settings, type WayCounts } from './emulator.js'
 import { quantile } from './figures.js'
 import { type Figures, type Point, rateMbit, seedOf, type Way } from './lossy-points.js'
 import { type Running, type System, servicePort } from './lossy-systems.js'
@@ -17,6 +16,8 @@ export interface Task extends Point {
   readonly round: number
   readonly seconds: number
   readonly way: Way
+  /** What the link has besides, as JSON. */
+  readonly link?: string
   /** The emulator's program. */
   readonly program: string
   /** A folder of this measurement's own. */
@@ -51,7 +52,7 @@ export async function measure(task: Task): Promise<Figures> {
   }
 }
 
-async function set(emulator: Emulator, { rttMs, lossPercent, system }: Task): Promise<void> {
+async function set(emulator: Emulator, { rttMs, lossPercent, system, link }: Task): Promise<void> {
   const bytesPerMs = (rateMbit * 1e6) / 8 / 1000
   await emulator.set({
     rate_mbit: rateMbit,
@@ -59,6 +60,7 @@ async function set(emulator: Emulator, { rttMs, lossPercent, system }: Task): Pr
     queue_bytes: Math.round(bytesPerMs * rttMs),
     loss: lossPercent / 100,
   })
+  if (link !== undefined) await emulator.set(JSON.parse(link) as Settings)
   for (const end of [emulator.server, emulator.client]) {
     tune(end, 'tcp_rmem', `4096 131072 ${tcpBytes}`)
     tune(end, 'tcp_wmem', `4096 16384 ${tcpBytes}`)
@@ -95,38 +97,34 @@ async function take(task: Task, emulator: Emulator, visitor: ChildProcess, { hos
   const before = await emulator.counts()
   await emulator.mark()
   const cpuBefore = cpuSeconds(pids)
-  const bulk = give(visitor, { kind: 'bulk', host, port, ms, fetches: task.way === 'up' })
-  const half = wait(ms / 2, undefined, { signal: task.signal }).then(() => emulator.counts())
-  // When the visitor fails first, nobody waits for the half.
-  half.catch(() => {})
-  const seen = (await bulk).bulk
+  const { bulk } = await give(visitor, { kind: 'bulk', host, port, ms, fetches: task.way === 'up' })
   const cpu = cpuSeconds(pids) - cpuBefore
   const after = await emulator.counts()
-  if (seen === undefined) throw new Error('the visitor told nothing')
+  if (bulk === undefined) throw new Error('the visitor told nothing')
   if (after.doubts.length > 0) throw new Doubted(after.doubts.join('; '))
-  const figures = figuresOf(seen, [before, await half, after], task.way)
-  return pids.length === 0 ? figures : { ...figures, cpuPerGB: cpu / (seen.bytes / 1e9) }
+  const figures = figuresOf(bulk, before.ways[task.way], after.ways[task.way], after)
+  return pids.length === 0 ? figures : { ...figures, cpuPerGB: cpu / (bulk.bytes / 1e9) }
 }
 
-function figuresOf(seen: Bulk, counts: readonly [Counts, Counts, Counts], way: Way): Figures {
-  const [before, half, after] = counts.map(({ ways }) => ways[way]) as [Tallies, Tallies, Tallies]
-  const laterBytes = seen.bytes - seen.bytesAtHalf
-  const entered = after.entered.bytes - before.entered.bytes
-  const last = counts[2]
+function figuresOf(seen: Bulk, before: WayCounts, after: WayCounts, last: Counts): Figures {
+  const since = (of: (counts: WayCounts) => number) => of(after) - of(before)
   return {
     goodput: (seen.bytes * 8) / seen.ms / 1000,
-    secondHalf: (laterBytes * 8) / (seen.ms / 2) / 1000,
-    wireRatio: (after.entered.bytes - half.entered.bytes) / laterBytes,
-    overflow: (after.queue.bytes - before.queue.bytes) / entered,
+    secondHalf: ((seen.bytes - seen.bytesAtHalf) * 8) / (seen.ms / 2) / 1000,
+    wireRatio: since(arrivedOrDropped) / seen.bytes,
+    overflow: since(({ queue }) => queue.bytes) / since(({ entered }) => entered.bytes),
     echoP50Ms: quantile(seen.echoUs, 0.5) / 1000,
     echoCount: seen.echoUs.length,
+    silenceMs: seen.silenceMs,
     lateMs: last.late.p999_us / 1000,
     controlMs: last.control.p999_us / 1000,
     emulatorCpu: last.cpu_s / last.wall_s,
   }
 }
 
-type Tallies = Counts['ways'][Way]
+/** Bytes that entered, without those that are still under way and that nobody can have received. */
+const arrivedOrDropped = ({ delivered, queue, loss, outage, policer, mtu }: WayCounts) =>
+  [delivered, queue, loss, outage, policer, mtu].reduce((sum, { bytes }) => sum + bytes, 0)
 
 /** Rejects when the order failed, the process ended or nothing came in time. */
 function give(visitor: ChildProcess, order: Order): Promise<Answer> {

@@ -12,6 +12,8 @@ export interface LossyOptions {
   readonly rounds: number | undefined
   readonly seconds: number | undefined
   readonly way: Way
+  /** What the link has besides, as JSON. */
+  readonly link: string | undefined
   readonly results: string
   /** Only tables of what is there. */
   readonly reports: boolean
@@ -28,7 +30,11 @@ export const usage = `usage: scripts/bench/lossy [options]
   --rounds N      for every point (default 3 at 50 and 200 ms with 0, 5 and 20 %, 1 elsewhere)
   --seconds S     each takes (default 20; at 600 ms 40)
   --way up|down   up (default): a visitor at the server fetches from a service at the client; down: the visitor sends
-  --results FILE  where each measurement goes, a line of JSON; what is there already is not measured again
+  --link JSON     what the link has besides, as native/crates/netlab/src/emulator/command.rs names it; for instance
+                  {"loss_burst":4,"loss":0.05}, {"jitter_ms":20}, {"reorder":0.05,"reorder_ms":5}, {"police_mbit":50},
+                  {"gap_ms":1000,"gap_every_ms":15000}, {"way":"down","rate_mbit":10}
+  --results FILE  where each measurement goes, a line of JSON; what is there already is not measured again, also not with
+                  another build of petrel: take another file then
                   (default ${join(cache, 'lossy.jsonl')})
   --report        measures nothing, only prints what the results file holds
   --readme FILE   writes table and picture between its two lines "bench: lossy"
@@ -43,7 +49,16 @@ export function parse(args: readonly string[], known: readonly string[]): LossyO
   const { values } = parseArgs({
     args: [...args],
     options: {
-      ...{ points: text, systems: text, rounds: text, seconds: text, way: text, results: text, readme: text },
+      ...{
+        points: text,
+        systems: text,
+        rounds: text,
+        seconds: text,
+        way: text,
+        link: text,
+        results: text,
+        readme: text,
+      },
       ...{ report: flag, help: flag },
     },
   })
@@ -59,10 +74,22 @@ export function parse(args: readonly string[], known: readonly string[]): LossyO
     rounds: number(values.rounds, 'rounds'),
     seconds: number(values.seconds, 'seconds'),
     way,
+    link: link(values.link),
     results: values.results ?? join(cache, 'lossy.jsonl'),
     reports: values.report ?? false,
     readme: values.readme,
   }
+}
+
+function link(given: string | undefined): string | undefined {
+  if (given === undefined) return undefined
+  try {
+    const settings: unknown = JSON.parse(given)
+    if (typeof settings === 'object' && settings !== null && !Array.isArray(settings)) return JSON.stringify(settings)
+  } catch {
+    // Told below.
+  }
+  throw new Error(`--link: ${given} is no object in JSON`)
 }
 
 const everyPoint = () => rtts.flatMap((rttMs) => losses.map((lossPercent) => ({ rttMs, lossPercent })))

@@ -22,6 +22,8 @@ export interface Measurement extends Point {
   readonly round: number
   readonly seconds: number
   readonly way: Way
+  /** What the link had besides, as JSON. */
+  readonly link?: string
   readonly note: string
   readonly machine: string
   readonly date: string
@@ -35,7 +37,7 @@ export interface Figures {
   /** Mbit/s that arrived and were checked, from the visitor's request on, and in the second half of the time. */
   readonly goodput: number
   readonly secondHalf: number
-  /** Bytes of IP that entered the link in that way for each that arrived, in the second half. */
+  /** Bytes of IP that went over the link in that way, lost ones too, for each that the visitor got. */
   readonly wireRatio: number
   /** Part of all bytes that entered, which the system itself dropped by overflowing the queue. */
   readonly overflow: number
@@ -44,6 +46,8 @@ export interface Figures {
   /** 100 bytes echoed beside the bulk, ms. */
   readonly echoP50Ms: number
   readonly echoCount: number
+  /** The longest time in which the visitor got nothing, ms. */
+  readonly silenceMs: number
   /** How honest the link was: packets late and a control timer, p99.9, ms; the emulator's part of a core. */
   readonly lateMs: number
   readonly controlMs: number
@@ -73,10 +77,10 @@ export function parsePoints(text: string): Point[] {
 }
 
 /** What makes a measurement the same as one that is there already. */
-export type Key = Pick<Measurement, 'rttMs' | 'lossPercent' | 'system' | 'round' | 'seconds' | 'way'>
+export type Key = Pick<Measurement, 'rttMs' | 'lossPercent' | 'system' | 'round' | 'seconds' | 'way' | 'link'>
 
-export const keyOf = ({ rttMs, lossPercent, system, round, seconds, way }: Key) =>
-  [rttMs, lossPercent, system, round, seconds, way].join(' ')
+export const keyOf = ({ rttMs, lossPercent, system, round, seconds, way, link }: Key) =>
+  [rttMs, lossPercent, system, round, seconds, way, link].join(' ')
 
 /** The measurements of a file; none when it is not there. A last line that an interruption cut is left out. */
 export function readMeasurements(file: string): Measurement[] {

@@ -16,9 +16,9 @@ export function writeReadme(file: string, all: readonly Measurement[], systems: 
   const intro = [
     `![goodput over loss](${pictureFile})`,
     '',
-    `${circumstances(all)}, all on this one machine; medians. ${rateMbit} Mbit/s each way, a queue of one`,
-    `bandwidth-delay product, loss each way by chance, bulk from ${from}. No system knows the link, but where it is said.`,
-    'TCP has CUBIC, but where it is said, and buffers up to 64 MiB.',
+    `${circumstances(all)}, all on this one machine; medians.`,
+    `${rateMbit} Mbit/s each way, a queue of one bandwidth-delay product, loss each way by chance, bulk from ${from}.`,
+    'No system knows the link, but where it is said. TCP has CUBIC, but where it is said, and buffers up to 64 MiB.',
   ].join('\n')
   const text = `${intro}\n\n${markdown(all, systems)}`
   writeBetween(file, 'lossy', text)

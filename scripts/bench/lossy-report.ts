@@ -14,10 +14,11 @@ const goodput: Column = { title: 'goodput, Mbit/s', of: ({ goodput }) => goodput
 const columns: readonly Column[] = [
   goodput,
   { title: 'goodput of the second half, Mbit/s', of: ({ secondHalf }) => secondHalf, digits: 1 },
-  { title: 'bytes on the wire for each that arrived (second half)', of: ({ wireRatio }) => wireRatio, digits: 2 },
+  { title: 'bytes on the wire for each that arrived', of: ({ wireRatio }) => wireRatio, digits: 2 },
   { title: 'dropped by overflowing the queue, %', of: ({ overflow }) => overflow * 100, digits: 2 },
   { title: 'CPU s/GB, both processes', of: ({ cpuPerGB }) => cpuPerGB, digits: 1 },
   { title: '100 bytes echoed beside the bulk, p50 ms', of: ({ echoP50Ms }) => echoP50Ms, digits: 0 },
+  { title: 'longest silence, ms', of: ({ silenceMs }) => silenceMs, digits: 0 },
 ]
 
 export const unique = <T>(values: readonly T[]): T[] => [...new Set(values)]

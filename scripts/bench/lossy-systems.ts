@@ -1,7 +1,8 @@
 // What is measured over the emulated link. Each system carries a visitor in the server's namespace to the service in the
 // client's; all are set up as they come, and nothing tells them what the link is like, but where their note says so.
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeToken } from '../../src/base/token.js'
 import { makeCredentials } from '../../src/cli/certificate.js'
@@ -91,9 +92,21 @@ function kernel(congestion: 'cubic' | 'bbr'): System {
   }
 }
 
+/** `petrel 0.1.0 (e7cb7c4)`: what was built, as far as git can tell. */
+function petrelVersion(): string {
+  const root = sibling('../../..')
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  try {
+    const commit = execFileSync('git', ['-C', root, 'describe', '--always', '--dirty'], { stdio: 'pipe' })
+    return `petrel ${version} (${commit.toString().trim()})`
+  } catch {
+    return `petrel ${version}`
+  }
+}
+
 const notes = { tls: 'TLS 1.3 and yamux, one TCP connection', quic: 'QUIC, one link', kcp: 'sealed KCP, one link' }
 
-function petrel(transport: 'tls' | 'quic' | 'kcp'): System {
+function petrel(transport: 'tls' | 'quic' | 'kcp', build: string): System {
   const main = sibling('../../src/cli/main.js')
   const token = makeToken()
   const side = (name: string) => [
@@ -113,7 +126,7 @@ function petrel(transport: 'tls' | 'quic' | 'kcp'): System {
   const native = transport !== 'tls' && process.env.PETREL_NATIVE === 'off'
   return {
     name: `petrel ${transport}`,
-    note: notes[transport],
+    note: `${build}, ${notes[transport]}`,
     ...(native ? { missing: 'the native addon is not there' } : {}),
     start,
   }
@@ -202,9 +215,10 @@ function rstun(): System {
 }
 
 export function systems(): readonly System[] {
+  const build = petrelVersion()
   return [
     ...(['cubic', 'bbr'] as const).map(kernel),
-    ...(['tls', 'quic', 'kcp'] as const).map(petrel),
+    ...(['tls', 'quic', 'kcp'] as const).map((transport) => petrel(transport, build)),
     ...(['tcp', 'kcp', 'quic'] as const).map(frp),
     rathole(),
     kcptun(),

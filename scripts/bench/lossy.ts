@@ -3,7 +3,7 @@
 // whatever the machine does hits all alike. It can be interrupted at any time and goes on where it was.
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { cpus, release, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { emulatorPath, whyNoEmulator } from './emulator.js'
 import { Doubted, measure } from './lossy-measure.js'
@@ -28,14 +28,23 @@ const attempts = 3
 type Turn = Omit<Measurement, 'figures' | 'error' | 'date'>
 
 /** Everything that the options ask for, in the order in which it is measured. */
-function turns({ points, rounds, seconds, way }: LossyOptions, chosen: readonly System[]): Turn[] {
-  const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.versions.node}`
+function turns({ points, rounds, seconds, way, link }: LossyOptions, chosen: readonly System[]): Turn[] {
+  const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.versions.node}`
   return points.flatMap((point) =>
     Array.from({ length: rounds ?? roundsOf(point) }, (_, index) => index + 1).flatMap((round) =>
       // Another one begins each time, so that nobody always follows the same neighbour.
       chosen.map((_, place) => {
         const { name, note } = chosen[(place + round) % chosen.length] as System
-        return { ...point, system: name, round, seconds: seconds ?? secondsOf(point), way, note, machine }
+        return {
+          ...point,
+          system: name,
+          round,
+          seconds: seconds ?? secondsOf(point),
+          way,
+          ...(link === undefined ? {} : { link }),
+          note,
+          machine,
+        }
       }),
     ),
   )
@@ -96,6 +105,7 @@ const brief = (figures: Figures) =>
     `queue ${(figures.overflow * 100).toFixed(1)} %`,
     ...(figures.cpuPerGB === undefined ? [] : [`${figures.cpuPerGB.toFixed(1)} CPU s/GB`]),
     `echo ${figures.echoP50Ms.toFixed(0)} ms`,
+    `silent ${figures.silenceMs.toFixed(0)} ms`,
     `late ${figures.lateMs.toFixed(1)} of ${figures.controlMs.toFixed(1)} ms, emulator ${(figures.emulatorCpu * 100).toFixed(0)} %`,
   ].join(', ')
 
@@ -139,7 +149,7 @@ async function obey(args: readonly string[]): Promise<number> {
     }
   }
   const all = readMeasurements(options.results).filter(
-    ({ way, system }) => way === options.way && options.systems.includes(system),
+    ({ way, link, system }) => way === options.way && link === options.link && options.systems.includes(system),
   )
   if (all.length === 0) throw new Error(`${options.results} holds no measurements of these`)
   console.log(`${circumstances(all)}\n\n${printTables(all, names)}\n`)

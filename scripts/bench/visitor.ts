@@ -31,6 +31,8 @@ export interface Bulk {
   /** Received and checked: in all, and by the middle of the time. */
   readonly bytes: number
   readonly bytesAtHalf: number
+  /** The longest time in which nothing arrived, from the first bytes to the end. */
+  readonly silenceMs: number
   /** How long each echo took, microseconds, sorted. */
   readonly echoUs: readonly number[]
 }
@@ -70,41 +72,62 @@ const broken = (socket: Socket, what: string) =>
     socket.once('close', () => reject(new Error(`${what}: the connection closed early`)))
   })
 
+/** What arrived so far, and how long nothing did. */
+class Arrivals {
+  bytes = 0
+  silenceMs = 0
+  #at: number | undefined
+
+  reached(bytes: number): void {
+    if (bytes === this.bytes) return
+    this.bytes = bytes
+    this.look()
+    this.#at = performance.now()
+  }
+
+  /** Counts the silence that lasts. */
+  look(): void {
+    if (this.#at !== undefined) this.silenceMs = Math.max(this.silenceMs, performance.now() - this.#at)
+  }
+}
+
 async function bulk({ host, port, ms, fetches }: Order & { kind: 'bulk' }): Promise<Bulk> {
-  const seen = { bytes: 0 }
+  const seen = new Arrivals()
   const started = performance.now()
-  const bytes = fetches ? fetch(host, port, seen) : push(host, port, seen)
+  const carrier = fetches ? fetch(host, port, seen) : push(host, port, seen)
   const echoUs: number[] = []
   const echoes = startEcho(host, port, echoUs)
-  const failed = [broken(bytes, 'bulk'), broken(echoes, 'echo')]
+  const failed = [broken(carrier, 'bulk'), broken(echoes, 'echo')]
   try {
     await Promise.race([wait(ms / 2), ...failed])
     const bytesAtHalf = seen.bytes
     await Promise.race([wait(ms / 2), ...failed])
-    return { ms: performance.now() - started, bytes: seen.bytes, bytesAtHalf, echoUs: echoUs.sort((a, b) => a - b) }
+    seen.look()
+    const { bytes, silenceMs } = seen
+    return { ms: performance.now() - started, bytes, bytesAtHalf, silenceMs, echoUs: echoUs.sort((a, b) => a - b) }
   } finally {
     // The other one breaks now, and nobody listens.
     for (const one of failed) one.catch(() => {})
-    for (const socket of [bytes, echoes]) socket.destroy()
+    for (const socket of [carrier, echoes]) socket.destroy()
   }
 }
 
-function fetch(host: string, port: number, seen: { bytes: number }): Socket {
+function fetch(host: string, port: number, seen: Arrivals): Socket {
   const take = (chunk: Uint8Array, length: number) => {
     if (!isRight(chunk, seen.bytes, length)) socket.destroy(new Error(`wrong bytes near ${seen.bytes}`))
-    seen.bytes += length
+    seen.reached(seen.bytes + length)
   }
   const socket = open(port, chunkBytes, take, host)
   socket.write(order(download, endless))
   return socket
 }
 
-function push(host: string, port: number, seen: { bytes: number }): Socket {
+function push(host: string, port: number, seen: Arrivals): Socket {
   let rest: Buffer = Buffer.alloc(0)
   const take = (chunk: Uint8Array, length: number) => {
     rest = Buffer.concat([rest, chunk.subarray(0, length)])
     const whole = rest.length - (rest.length % receiptBytes)
-    if (whole > 0) seen.bytes = Number(rest.readBigUInt64BE(whole - receiptBytes))
+    if (whole > 0) seen.reached(Number(rest.readBigUInt64BE(whole - receiptBytes)))
     rest = rest.subarray(whole)
   }
   const socket = open(port, chunkBytes, take, host)

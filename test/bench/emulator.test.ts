@@ -18,9 +18,11 @@ import {
 import { Processes, sibling } from '../../scripts/bench/processes.js'
 import type { Answer, Bulk, Order } from '../../scripts/bench/visitor.js'
 import { testFolder } from '../config/folder.js'
+import { whyNoNamespaces } from '../support/namespaces.js'
 import { declare, programPath } from '../support/over.js'
 
-const unless = whyNoEmulator() || (programPath('cargo') === undefined ? 'cargo is not installed' : '')
+const unless =
+  whyNoEmulator() || whyNoNamespaces() || (programPath('cargo') === undefined ? 'cargo is not installed' : '')
 const needs = { unless, serial: true, timeoutMs: 120_000, programs: ['ip'] }
 let program = ''
 
@@ -65,8 +67,8 @@ async function fetchInBulk(t: ExecutionContext, { server, client }: Emulator, ms
 
 function assertSum(t: ExecutionContext, { ways }: Counts): void {
   for (const way of [ways.up, ways.down]) {
-    const { entered, delivered, queue, loss, outage, mtu, in_flight } = way
-    const dropped = queue.packets + loss.packets + outage.packets + mtu.packets
+    const { entered, delivered, queue, loss, outage, mtu, policer, in_flight } = way
+    const dropped = queue.packets + loss.packets + outage.packets + mtu.packets + policer.packets
     t.is(entered.packets, delivered.packets + dropped + in_flight)
     t.deepEqual([way.overflowed, way.refused], [0, 0])
   }
@@ -155,11 +157,48 @@ declare(
 )
 
 declare(
+  'a policer lets its burst pass, and a gap comes again by itself',
+  async (t) => {
+    const emulator = await start(t)
+    // Packets of 128 bytes with their headers: ten pass, and one more each 100 s.
+    await emulator.set({ way: 'up', police_mbit: 0.00001024, police_bytes: 1280 })
+    t.is((await probe(t, emulator, 100)).length, 10)
+    const { policer } = (await emulator.counts()).ways.up
+    t.is(policer.packets, 90)
+    await emulator.set({ police_mbit: 0, gap_ms: 99, gap_every_ms: 100 })
+    const came = (await probe(t, emulator, 500)).length
+    t.true(came < 250, `${came} of 500`)
+    const counts = await emulator.counts()
+    t.true(counts.ways.up.outage.packets > 250)
+    assertSum(t, counts)
+  },
+  needs,
+)
+
+declare(
+  'packets that the kernel drops since nobody reads its device make the run one to doubt',
+  async (t) => {
+    const emulator = await start(t)
+    process.kill(emulator.pid, 'SIGSTOP')
+    // Its queue holds 10,000.
+    await probe(t, emulator, 10_500, 100)
+    process.kill(emulator.pid, 'SIGCONT')
+    const counts = await emulator.counts()
+    t.is(counts.ways.up.overflowed, 500)
+    t.deepEqual(unaccounted(counts), ['up: the device dropped 500 packets before we read them'])
+  },
+  needs,
+)
+
+declare(
   'a setting that makes no sense is refused with a reason',
   async (t) => {
     const emulator = await start(t)
     await t.throwsAsync(emulator.set({ loss: 2 }), { message: 'loss is 2, not from 0 to 1' })
     await t.throwsAsync(emulator.set({ loss: 0.9, loss_burst: 2 }), { message: /no bursts of 2 packets/ })
+    await t.throwsAsync(emulator.set({ gap_ms: 20, gap_every_ms: 10 }), {
+      message: 'a gap of 20ms does not fit into 10ms',
+    })
     await t.throwsAsync(emulator.preset('moon'), { message: /^no preset moon; known: starlink, geo, lte, wifi$/ })
     await emulator.preset('geo')
     const [took = 0] = await probe(t, emulator, 1)

@@ -17,7 +17,16 @@ import { writeReadme } from '../../scripts/bench/lossy-readme.js'
 import { circumstances, markdown, median, printTables } from '../../scripts/bench/lossy-report.js'
 import { testFolder } from '../config/folder.js'
 
-const others = { secondHalf: 1, wireRatio: 1.05, overflow: 0.01, echoP50Ms: 50, echoCount: 9, lateMs: 1, controlMs: 1 }
+const others = {
+  secondHalf: 1,
+  wireRatio: 1.05,
+  overflow: 0.01,
+  echoP50Ms: 50,
+  echoCount: 9,
+  silenceMs: 99,
+  lateMs: 1,
+  controlMs: 1,
+}
 
 function one(system: string, lossPercent: number, goodput: number | undefined, round = 1): Measurement {
   const figures = goodput === undefined ? { error: 'refused' } : { figures: { ...others, goodput, emulatorCpu: 0.2 } }
@@ -40,6 +49,9 @@ test('options that make no sense are refused', (t) => {
   t.is(parse(['--help'], ['a']), undefined)
   t.throws(() => parse(['--systems', 'a,b'], ['a']), { message: /unknown "b"; known: a/ })
   t.throws(() => parse(['--way', 'left'], ['a']), { message: /neither up nor down/ })
+  t.is(parse(['--link', '{ "jitter_ms": 20 }'], ['a'])?.link, '{"jitter_ms":20}')
+  t.throws(() => parse(['--link', '[1]'], ['a']), { message: /no object/ })
+  t.throws(() => parse(['--link', '{'], ['a']), { message: /no object/ })
   t.throws(() => parse(['--rounds', '0'], ['a']), { message: /no whole number/ })
 })
 

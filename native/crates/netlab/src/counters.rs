@@ -29,6 +29,7 @@ pub struct Counters {
     pub entered: Tally,
     pub delivered: Tally,
     pub dropped_mtu: Tally,
+    pub dropped_policer: Tally,
     pub dropped_queue: Tally,
     pub dropped_outage: Tally,
     pub dropped_loss: Tally,
@@ -40,6 +41,6 @@ pub struct Counters {
 
 impl Counters {
     pub fn dropped(&self) -> Tally {
-        self.dropped_mtu + self.dropped_queue + self.dropped_outage + self.dropped_loss
+        self.dropped_mtu + self.dropped_policer + self.dropped_queue + self.dropped_outage + self.dropped_loss
     }
 }

@@ -15,12 +15,12 @@ pub struct Observed {
     pub control: Histogram,
     pub cpu: Duration,
     pub wall: Duration,
-    pub ways: [Way; 2],
+    pub ways: [ObservedWay; 2],
 }
 
 /// One direction, and what the kernel says of the devices at its ends.
 #[derive(Debug, Clone, Default)]
-pub struct Way {
+pub struct ObservedWay {
     pub name: &'static str,
     pub counters: Counters,
     pub in_flight: u64,
@@ -33,9 +33,9 @@ pub struct Way {
     pub written: u64,
 }
 
-/// One packet in a thousand may be later than this; about what a busy scheduler does to a fair timer.
+/// One packet in a thousand may be so much later than the machine's stalls explain.
 const LATE: Duration = Duration::from_millis(2);
-/// The machine's stalls explain lateness up to so many times their own.
+/// They explain so many times their own length: what came meanwhile has to be worked off.
 const EXPLAINED: u32 = 2;
 /// Of one core. Beyond it, the emulator takes from what is measured the time that it needs itself.
 const BUSY: f64 = 0.6;
@@ -45,7 +45,7 @@ pub fn doubts(observed: &Observed) -> Vec<String> {
     let Observed { lateness, control, cpu, wall, ways } = observed;
     let mut found = Vec::new();
     let [late, stalled] = [lateness, control].map(|histogram| histogram.quantile(0.999));
-    if late > LATE && late > stalled * EXPLAINED {
+    if late > LATE + stalled * EXPLAINED {
         found.push(format!(
             "p99.9 of the packets came {late:?} late; the machine's own stalls, {stalled:?}, do not explain it"
         ));
@@ -58,8 +58,8 @@ pub fn doubts(observed: &Observed) -> Vec<String> {
     found
 }
 
-fn unaccounted(way: &Way) -> Vec<String> {
-    let Way { name, counters, in_flight, refused, read, overflowed, written } = way;
+fn unaccounted(way: &ObservedWay) -> Vec<String> {
+    let ObservedWay { name, counters, in_flight, refused, read, overflowed, written } = way;
     let entered = counters.entered.packets + counters.duplicated.packets;
     let left = counters.delivered.packets + counters.dropped().packets + in_flight;
     let mut found = Vec::new();

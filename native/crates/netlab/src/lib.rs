@@ -2,12 +2,14 @@
 //! calls `Instant::now()` once, for the start, and from then on time is what the next event says, so hours pass in a
 //! second and a run repeats to the nanosecond.
 //!
-//! * [`Pipe`] is one direction of a link. What happens to a packet, in this order: too large for the MTU; no room in the
-//!   queue; serialisation at the rate; outage; loss; a copy; then for each copy corruption, propagation delay, jitter and
+//! * [`Pipe`] is one direction of a link. What happens to a packet, in this order: too large for the MTU; over the
+//!   policer; no room in the queue; serialisation at the rate; outage; loss; a copy; then for each copy corruption, propagation delay, jitter and
 //!   reordering. A pipe is usable alone, in real time too.
 //! * [`Net`] puts pipes together: hosts and routers in a tree, NATs, and a queue of events. Flows share whatever links
 //!   their routes have in common.
 //! * [`Machine`] and [`Net::run`] drive protocol machines over it and notice those that never rest.
+//! * The program `petrel-netlab` (feature `emulator`) is a link in real time for whole processes: two pipes between two
+//!   network namespaces. [`presets`] are links that others have measured, [`doubts`] why a run over it is not to be believed.
 //!
 //! Exact: serialisation (rounding is carried on, so n packets that queue leave after exactly n times their size over the
 //! rate, rounded up to a nanosecond once, also across steps of the rate), delay, the queue's bytes, outages, NAT times,
@@ -53,6 +55,7 @@
 //! Settings that make no sense (a probability of 2, a rate of nothing) panic: this is for tests.
 #![forbid(unsafe_code)]
 
+mod bucket;
 mod counters;
 mod directory;
 mod histogram;
@@ -68,7 +71,7 @@ mod spec;
 
 pub use counters::{Counters, Tally};
 pub use histogram::Histogram;
-pub use honesty::{Observed, Way as ObservedWay, doubts};
+pub use honesty::{Observed, ObservedWay, doubts};
 pub use loss::Loss;
 pub use machine::{Machine, Stop};
 pub use nat::Nat;
@@ -76,4 +79,4 @@ pub use net::{Delivery, Net, Node, Packet, Way};
 pub use pipe::Pipe;
 pub use preset::{Handover, Preset, presets};
 pub use schedule::{Outages, Rates};
-pub use spec::{Link, Reorder, Spec};
+pub use spec::{Link, Policer, Reorder, Spec};

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
+use crate::bucket::Bucket;
 use crate::counters::Counters;
 use crate::loss::{Loss, LossState};
 use crate::spec::Spec;
@@ -18,6 +19,7 @@ pub struct Pipe<P> {
     /// The newest time that a caller named.
     now: Instant,
     loss: LossState,
+    bucket: Option<Bucket>,
     /// One for each feature, so that none changes another's draws: duplication, corruption, jitter, reordering.
     rng: [Rng; 4],
     /// When the last packet will have left the queue, counted from the start; what rounding gave away until then.
@@ -51,6 +53,7 @@ impl<P: AsRef<[u8]> + AsMut<[u8]> + Clone> Pipe<P> {
         let mut seeds = Rng::with_seed(seed);
         Self {
             loss: LossState::new(spec.loss.clone(), seeds.fork()),
+            bucket: spec.policer.map(|policer| Bucket::full(policer, Duration::ZERO)),
             rng: std::array::from_fn(|_| seeds.fork()),
             spec,
             start,
@@ -77,6 +80,9 @@ impl<P: AsRef<[u8]> + AsMut<[u8]> + Clone> Pipe<P> {
         self.entered += 1;
         if self.spec.mtu.is_some_and(|mtu| size > mtu as u64) {
             return self.counters.dropped_mtu.add(size);
+        }
+        if self.bucket.as_mut().is_some_and(|bucket| !bucket.passes(at, size)) {
+            return self.counters.dropped_policer.add(size);
         }
         let Some(left) = self.serialise(at, size) else { return self.counters.dropped_queue.add(size) };
         if self.spec.outages.cover(left) {
@@ -142,10 +148,14 @@ impl<P: AsRef<[u8]> + AsMut<[u8]> + Clone> Pipe<P> {
         &self.spec
     }
 
-    /// From now on these settings. What has entered keeps its times and its fate; a model of loss that is the same goes
-    /// on in its state.
+    /// From now on these settings. What has entered keeps its times and its fate; a model of loss and a policer that are the
+    /// same go on in their state.
     pub fn set(&mut self, spec: Spec) {
         spec.assert_sane();
+        if spec.policer != self.spec.policer {
+            let at = self.now - self.start;
+            self.bucket = spec.policer.map(|policer| Bucket::full(policer, at));
+        }
         if spec.loss != self.spec.loss {
             self.loss.set(spec.loss.clone());
         }

@@ -93,8 +93,9 @@ impl Outages {
         Self { list: Vec::new(), periodic: Some(Periodic { first, every, lasts }) }
     }
 
-    /// One more.
+    /// One more, that begins now: those that are over are forgotten.
     pub(crate) fn add(&mut self, outage: Range<Duration>) {
+        self.list.retain(|one| one.end > outage.start);
         self.list.push(outage);
     }
 

@@ -8,6 +8,8 @@ use crate::schedule::{Outages, Rates};
 /// One direction of a link. The default is ideal: no delay, no limit, no loss.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Spec {
+    /// What is over it is dropped before it comes to the queue.
+    pub policer: Option<Policer>,
     pub rate: Rates,
     /// Propagation: between a packet's last byte leaving the queue and its arrival.
     pub delay: Duration,
@@ -36,6 +38,16 @@ pub struct Spec {
 pub struct Reorder {
     pub probability: f64,
     pub extra: Duration,
+}
+
+/// A token bucket: packets pass at once while it holds their bytes. It starts full. RFC 2697 calls this a single rate with
+/// one burst size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policer {
+    /// Bytes a second that flow in.
+    pub rate: u64,
+    /// Bytes that it holds.
+    pub burst: u64,
 }
 
 /// Both directions. In a `Net`, up is towards the core.

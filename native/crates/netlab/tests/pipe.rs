@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use petrel_netlab::{Counters, Loss, Outages, Pipe, Rates, Reorder, Spec, Tally};
+use petrel_netlab::{Counters, Loss, Outages, Pipe, Policer, Rates, Reorder, Spec, Tally};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -296,6 +296,7 @@ fn one_feature_changes_no_draw_of_another() {
 
 fn everything() -> Spec {
     Spec {
+        policer: None,
         rate: Rates::steps(290_000, [(5 * SECOND, 400_000)]),
         delay: 40 * MS,
         queue: Some(6_000),
@@ -361,4 +362,29 @@ fn a_model_of_loss_goes_on_when_other_settings_change() {
     pipe.set(Spec::default());
     (0..4).for_each(|_| pipe.push(start, vec![0]));
     assert_eq!(pipe.counters().dropped_loss.packets, 1);
+}
+
+#[test]
+fn a_policer_lets_its_burst_pass_and_then_its_rate() {
+    let policer = Some(Policer { rate: 10_000, burst: 5_000 });
+    // 20,000 bytes a second for 10 s.
+    let trace = run(Spec { policer, ..Spec::default() }, 1, (200, 50 * MS, 1_000));
+    let Counters { delivered, dropped_policer, .. } = trace.counters;
+    // The bucket, and what flowed in until the last one came after 9.95 s.
+    assert_eq!(delivered.bytes, 5_000 + 9 * 10_000 + 9_000);
+    assert_eq!(delivered.packets + dropped_policer.packets, 200);
+    assert_eq!(trace.numbers()[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]);
+}
+
+#[test]
+fn a_policer_that_stays_keeps_its_tokens() {
+    let start = Instant::now();
+    let policed = Spec { policer: Some(Policer { rate: 1, burst: 1_000 }), ..Spec::default() };
+    let mut pipe = Pipe::new(policed.clone(), start, 1);
+    pipe.push(start, vec![0; 1_000]);
+    pipe.set(Spec { delay: MS, ..policed });
+    pipe.push(start, vec![0; 1_000]);
+    pipe.set(Spec::default());
+    pipe.push(start, vec![0; 1_000]);
+    assert_eq!(pipe.counters().dropped_policer.packets, 1);
 }

@@ -46,6 +46,7 @@ impl Plan {
         let outages = outages(&mut rng);
         let mtu = if rng.u8(0..3) == 0 { Some(rng.usize(1_228..1_600)) } else { None };
         let mut spec = || Spec {
+            policer: None,
             rate: Rates::fixed(rate as u64),
             delay: rtt / 2,
             queue: Some((rate * rtt.as_secs_f64() * logarithmic(&mut rng, 0.1, 3.0)).max(8_000.0) as u64),

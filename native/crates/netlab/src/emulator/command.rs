@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use petrel_netlab::{Loss, Rates, Reorder, Spec};
+use petrel_netlab::{Loss, Outages, Policer, Rates, Reorder, Spec};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -56,6 +56,12 @@ pub struct Settings {
     loss: Option<f64>,
     loss_burst: Option<f64>,
     jitter_ms: Option<f64>,
+    /// A token bucket before the queue; 0: none. Its burst, if left out, is what flows in within 20 ms.
+    police_mbit: Option<f64>,
+    police_bytes: Option<u64>,
+    /// So long nothing arrives, out of each `gap_every_ms`, first after one such time; 0: no gaps.
+    gap_ms: Option<f64>,
+    gap_every_ms: Option<f64>,
     /// Part of all packets that is held back by `reorder_ms`.
     reorder: Option<f64>,
     reorder_ms: Option<f64>,
@@ -86,8 +92,8 @@ impl From<Said> for Command {
 }
 
 impl Settings {
-    /// These settings over those of `spec`; says what is out of range.
-    pub fn apply(&self, spec: &Spec) -> Result<Spec, String> {
+    /// These settings over those of `spec`; says what is out of range. now: since the start of the pipe.
+    pub fn apply(&self, spec: &Spec, now: Duration) -> Result<Spec, String> {
         let mut changed = spec.clone();
         if let Some(ms) = self.delay_ms {
             changed.delay = millis("delay_ms", ms)?;
@@ -96,20 +102,22 @@ impl Settings {
             changed.jitter = millis("jitter_ms", ms)?;
         }
         if let Some(mbit) = self.rate_mbit {
-            let bytes = (in_range("rate_mbit", mbit, 1e6)? * 1e6 / 8.0) as u64;
+            let bytes = bytes_a_second("rate_mbit", mbit)?;
             changed.rate = if bytes == 0 { Rates::unlimited() } else { Rates::fixed(bytes) };
+        }
+        if let Some(mbit) = self.police_mbit {
+            let rate = bytes_a_second("police_mbit", mbit)?;
+            let burst = self.police_bytes.unwrap_or(rate / 50);
+            changed.policer = (rate > 0).then_some(Policer { rate, burst });
+        }
+        if let Some(ms) = self.gap_ms {
+            changed.outages = self.gaps(millis("gap_ms", ms)?, now)?;
         }
         if let Some(bytes) = self.queue_bytes {
             changed.queue = (bytes > 0).then_some(bytes);
         }
         if let Some(ratio) = self.loss {
-            let ratio = in_range("loss", ratio, 1.0)?;
-            changed.loss = match self.loss_burst {
-                None if ratio == 0.0 => Loss::None,
-                None => Loss::Independent(ratio),
-                Some(mean) if ratio < 1.0 && mean >= 1.0 && mean >= ratio / (1.0 - ratio) => Loss::bursts(ratio, mean),
-                Some(mean) => return Err(format!("there are no bursts of {mean} packets at a loss of {ratio}")),
-            };
+            changed.loss = self.model(in_range("loss", ratio, 1.0)?)?;
         }
         if let Some(probability) = self.reorder {
             let extra = millis("reorder_ms", self.reorder_ms.unwrap_or(0.0))?;
@@ -117,6 +125,28 @@ impl Settings {
         }
         Ok(changed)
     }
+
+    fn gaps(&self, lasts: Duration, now: Duration) -> Result<Outages, String> {
+        let every = millis("gap_every_ms", self.gap_every_ms.unwrap_or(15_000.0))?;
+        match lasts {
+            Duration::ZERO => Ok(Outages::none()),
+            _ if lasts < every => Ok(Outages::periodic(now + every, every, lasts)),
+            _ => Err(format!("a gap of {lasts:?} does not fit into {every:?}")),
+        }
+    }
+
+    fn model(&self, ratio: f64) -> Result<Loss, String> {
+        match self.loss_burst {
+            None if ratio == 0.0 => Ok(Loss::None),
+            None => Ok(Loss::Independent(ratio)),
+            Some(mean) if ratio < 1.0 && mean >= 1.0 && mean >= ratio / (1.0 - ratio) => Ok(Loss::bursts(ratio, mean)),
+            Some(mean) => Err(format!("there are no bursts of {mean} packets at a loss of {ratio}")),
+        }
+    }
+}
+
+fn bytes_a_second(name: &str, mbit: f64) -> Result<u64, String> {
+    Ok((in_range(name, mbit, 1e6)? * 1e6 / 8.0) as u64)
 }
 
 fn millis(name: &str, value: f64) -> Result<Duration, String> {

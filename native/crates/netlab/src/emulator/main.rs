@@ -21,7 +21,7 @@ mod priority;
 mod report;
 
 use std::error::Error;
-use std::io::{BufRead, stdin};
+use std::io::{self, BufRead, Write, stdin, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, ScopedJoinHandle, scope};
@@ -38,14 +38,14 @@ use report::Marks;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let seed = seed()?;
-    priority::raise()?;
+    priority::raise();
     namespaces::sweep();
     let namespaces = Namespaces::new()?;
     let devices = Devices::new(&namespaces)?;
     let path = Mutex::new(Path::new(Instant::now(), seed));
     let control = Mutex::new(Control::default());
     let stop = AtomicBool::new(false);
-    say(&json!({ "ready": namespaces.ends(), "seed": seed }));
+    say(&json!({ "ready": namespaces.ends(), "seed": seed }))?;
     scope(|scope| {
         let forwarding = Builder::new().name("forward".into()).spawn_scoped(scope, || devices.forward(&path, &stop))?;
         Builder::new().name("control".into()).spawn_scoped(scope, || control::watch(&control, &stop))?;
@@ -88,13 +88,14 @@ fn talk<T>(
             Ok(Command::Change(change)) => lock(path).change(&change).map(|()| json!({ "ok": true })),
             Err(error) => Err(error.to_string()),
         };
-        say(&answer.unwrap_or_else(|error| json!({ "error": error })));
+        say(&answer.unwrap_or_else(|error| json!({ "error": error })))?;
     }
     Ok(())
 }
 
-fn say(line: &Value) {
-    println!("{line}");
+/// Not `println`, which panics when nobody reads any more: the threads would never hear of it.
+fn say(line: &Value) -> io::Result<()> {
+    writeln!(stdout().lock(), "{line}")
 }
 
 /// What a thread that panicked left is still whole: no change is made in two steps.

@@ -13,6 +13,7 @@ use crate::devices::Devices;
 pub const WAYS: [(&str, Way, usize, usize); 2] = [("up", Way::Up, 1, 0), ("down", Way::Down, 0, 1)];
 
 pub struct Path {
+    start: Instant,
     pipes: [Pipe<Vec<u8>>; 2],
     refused: [u64; 2],
     pub lateness: Histogram,
@@ -39,6 +40,7 @@ impl Path {
     pub fn new(start: Instant, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         Self {
+            start,
             pipes: std::array::from_fn(|_| Pipe::new(Spec::default(), start, rng.u64(..))),
             refused: [0; 2],
             lateness: Histogram::default(),
@@ -70,7 +72,7 @@ impl Path {
         match change {
             Change::Set(settings) => {
                 for pipe in chosen(&mut self.pipes, settings.way) {
-                    let spec = settings.apply(pipe.spec())?;
+                    let spec = settings.apply(pipe.spec(), self.start.elapsed())?;
                     pipe.set(spec);
                 }
             }

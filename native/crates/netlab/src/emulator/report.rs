@@ -80,8 +80,17 @@ fn told(observed: &Observed) -> Value {
 }
 
 fn told_way(way: &ObservedWay) -> Value {
-    let Counters { entered, delivered, dropped_mtu, dropped_queue, dropped_outage, dropped_loss, reordered, .. } =
-        way.counters;
+    let Counters {
+        entered,
+        delivered,
+        dropped_mtu,
+        dropped_policer,
+        dropped_queue,
+        dropped_outage,
+        dropped_loss,
+        reordered,
+        ..
+    } = way.counters;
     let tally = |tally: Tally| json!({ "packets": tally.packets, "bytes": tally.bytes });
     json!({
         "entered": tally(entered),
@@ -90,6 +99,7 @@ fn told_way(way: &ObservedWay) -> Value {
         "loss": tally(dropped_loss),
         "outage": tally(dropped_outage),
         "mtu": tally(dropped_mtu),
+        "policer": tally(dropped_policer),
         "reordered": tally(reordered),
         "in_flight": way.in_flight,
         "overflowed": way.overflowed,
