@@ -48,7 +48,7 @@ const SHRUNK: f64 = 0.25;
 const STALE_ROUNDS: u32 = 40;
 /// Beyond the limit sooner, and until then this part of the window is kept.
 const SOON: u32 = 2;
-const UNDECIDED: f64 = 0.5;
+const UNDECIDED: f64 = 0.7;
 /// Twice within this time: others fill it, and we behave as they do.
 const FOREIGN_AGAIN: Duration = Duration::from_secs(4);
 const CROWDED_FOR: Duration = Duration::from_secs(30);
