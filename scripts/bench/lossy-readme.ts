@@ -8,7 +8,7 @@ import { circumstances, markdown } from './lossy-report.js'
 import { writeBetween } from './readme.js'
 
 /** From the folder of the README. */
-const pictureFile = 'docs/lossy.svg'
+const pictureFile = 'scripts/bench/lossy.svg'
 
 /** Replaces what stands between the two marks, and writes the picture. systems: in the order of the rows. */
 export function writeReadme(file: string, all: readonly Measurement[], systems: readonly string[]): void {

@@ -111,10 +111,10 @@ test('the README gets table and picture, and keeps the rest', (t) => {
   const text = readFileSync(readme, 'utf8')
   t.regex(
     text,
-    /^before\n<!-- bench: lossy, begin -->\n!\[[^\]]+\]\(docs\/lossy\.svg\)\n[\s\S]+<!-- bench: lossy, end -->\nafter\n$/,
+    /^before\n<!-- bench: lossy, begin -->\n!\[[^\]]+\]\(scripts\/bench\/lossy\.svg\)\n[\s\S]+<!-- bench: lossy, end -->\nafter\n$/,
   )
   t.false(text.includes('old'))
-  t.true(existsSync(`${folder.path}/docs/lossy.svg`))
+  t.true(existsSync(`${folder.path}/scripts/bench/lossy.svg`))
   t.throws(() => writeReadme(folder.write('other.md', 'x\n'), [one('a', 0, 1)], ['a']), { message: /has no lines/ })
 })
 

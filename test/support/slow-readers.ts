@@ -18,7 +18,7 @@ export interface SlowReaders {
 
 const jobBytes = 1024 * 1024
 const chunk = Buffer.alloc(64 * 1024, 'petrel')
-/** The budget of a link for unread bytes: what stopped readers may cost a process, in all. */
+/** What stopped readers may cost a process, in all: the budget of a link for unread bytes and what Node keeps beside. */
 const mostMoreBytes = 96 * 1024 * 1024
 
 interface Outcome {
