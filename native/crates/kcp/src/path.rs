@@ -131,12 +131,20 @@ impl Path {
 
     /// When an address is to be asked that may be sent `bytes`.
     pub(crate) fn ask_at(&self, bytes: usize) -> Option<Instant> {
-        self.candidates.iter().filter(|candidate| candidate.takes(bytes)).map(|candidate| candidate.ask_at).min()
+        let has_room = self.has_room(bytes);
+        self.candidates.iter().filter(|c| c.takes(bytes) && has_room(c)).map(|candidate| candidate.ask_at).min()
+    }
+
+    /// The address that the link is at may be a candidate itself; then all that goes there counts.
+    fn has_room(&self, bytes: usize) -> impl Fn(&Candidate) -> bool + use<> {
+        let (remote, room) = (self.remote, self.room());
+        move |candidate| candidate.address != remote || bytes as u64 <= room
     }
 
     /// An address to be asked now, whom `bytes` may be sent.
     pub(crate) fn ask(&mut self, now: Instant, bytes: usize) -> Option<(SocketAddr, [u8; 8])> {
-        let due = self.candidates.iter_mut().find(|c| c.ask_at <= now && c.takes(bytes))?;
+        let has_room = self.has_room(bytes);
+        let due = self.candidates.iter_mut().find(|c| c.ask_at <= now && c.takes(bytes) && has_room(c))?;
         due.ask_at = now + ASK_AGAIN;
         due.sent += bytes as u64;
         Some((due.address, due.challenge))
@@ -201,5 +209,18 @@ mod tests {
         path.came_from(now, address(2), 40, || [0; 8]);
         let asked = (0..1_000).filter(|n| path.ask(now + ASK_AGAIN * *n, 50).is_some()).count();
         assert_eq!(asked, 2);
+    }
+
+    #[test]
+    fn an_address_that_is_asked_where_the_link_is_gets_no_more_than_that() {
+        let now = Instant::now();
+        let mut path = Path::new(address(1), false);
+        path.received(address(1), 1_200);
+        path.settle(now, || *b"question");
+        path.sent(3_560);
+        assert_eq!(path.ask_at(50), None);
+        assert_eq!(path.ask(now, 50), None, "40 bytes are left");
+        path.received(address(1), 10);
+        assert_eq!(path.ask(now, 50), Some((address(1), *b"question")));
     }
 }
