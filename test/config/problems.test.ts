@@ -1,4 +1,5 @@
-// Every way to get a configuration wrong that we know of, and the line that the user then reads.
+// Every way to get a configuration wrong that we know of, and the line that the user then reads. Longer than most files:
+// one list of mistakes.
 
 import test from 'ava'
 import { isPetrelError } from '../../src/base/errors.js'
