@@ -78,6 +78,10 @@ export const limits = {
     /** Over quic and kcp: silence that ends a link; the smaller of both ends' counts. Three questions fit into it. */
     idleMs: 15_000,
     keepAliveMs: 4_000,
+    /** While something is in flight and nothing is heard: the longest wait between two probes, or two round trips where
+     *  those are longer. A path that is back after 5 s at 200 ms moves within 0.7 s; doubled waits (RFC 9002 §6.2.1)
+     *  took 5 s. One packet or two in each, at most 80 kbit/s until the idle time is over. Native: link/src/silence.rs. */
+    probeMs: 300,
   },
   memory: {
     /** The largest datagram of a memory link, like a QUIC link over a path of 1,280 bytes. */

@@ -4,18 +4,21 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use noq_proto::{
     ConnectionError, Dir, Event, PathId, ReadError, SendDatagramError, StreamEvent, StreamId, VarInt, WriteError,
 };
-use petrel_link::{Lost, PathStats, Reading, Refused, Signal, Stopped, Transmit, tls};
+use petrel_link::{Lost, PathStats, Reading, Refused, Signal, Stopped, Transmit, lock, probe_interval, tls};
 use petrel_streams::message::Entry;
 use rustls::pki_types::CertificateDer;
 
 use crate::backstop::{self, Backstop, DATAGRAM_LIMITS, DATAGRAM_PAYLOAD};
+use crate::control::Control;
 use crate::endpoint::{Id, Packet};
+use crate::silence::Silence;
 
 /// What is handed to noq and not yet acknowledged: at least this, else twice the congestion window.
 const MIN_SEND_WINDOW: u64 = 512 * 1024;
@@ -31,6 +34,7 @@ pub struct Connection {
     /// Where the peer was at first.
     remote: SocketAddr,
     backstop: Backstop,
+    silence: Arc<Mutex<Silence>>,
     signals: VecDeque<Signal>,
     /// Received payloads that the driver is about to take.
     datagrams: VecDeque<Bytes>,
@@ -39,8 +43,8 @@ pub struct Connection {
 impl Connection {
     pub(crate) fn new(id: Id, noq: noq_proto::Connection, remote: SocketAddr) -> Self {
         let (signals, datagrams) = (VecDeque::new(), VecDeque::new());
-        let backstop = Backstop::default();
-        Self { id, noq, is_connected: false, speaks_credit: false, remote, backstop, signals, datagrams }
+        let (backstop, silence) = (Backstop::default(), Control::silence(&noq));
+        Self { id, noq, is_connected: false, speaks_credit: false, remote, backstop, silence, signals, datagrams }
     }
 
     pub fn id(&self) -> Id {
@@ -48,6 +52,7 @@ impl Connection {
     }
 
     pub fn handle(&mut self, packet: Packet) {
+        lock(&self.silence).heard();
         self.noq.handle_event(packet);
     }
 
@@ -102,6 +107,13 @@ impl Connection {
         }
     }
 
+    /// When a silent path is to be asked, however long the engine would wait.
+    fn probe_at(&self) -> Option<Instant> {
+        let may_probe = self.is_connected && !self.noq.is_closed();
+        let rtt = self.noq.rtt(PathId::ZERO).filter(|_| may_probe)?;
+        lock(&self.silence).probe_at(probe_interval(rtt))
+    }
+
     fn widen_send_window(&mut self) {
         if self.is_connected && !self.noq.is_closed() {
             let cwnd = self.noq.congestion_state(PathId::ZERO).map_or(0, |c| c.window());
@@ -112,11 +124,16 @@ impl Connection {
 
 impl petrel_link::Connection for Connection {
     fn poll_timeout(&mut self) -> Option<Instant> {
-        self.noq.poll_timeout()
+        [self.noq.poll_timeout(), self.probe_at()].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.noq.handle_timeout(now);
+        if self.probe_at().is_some_and(|at| at <= now) {
+            lock(&self.silence).probe(now);
+            // Fails only when the path is closed, and the connection with it.
+            let _ = self.noq.ping_path(PathId::ZERO);
+        }
     }
 
     fn poll_transmit(&mut self, now: Instant, segments: NonZeroUsize, buffer: &mut Vec<u8>) -> Option<Transmit> {

@@ -2,21 +2,24 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use noq_proto::RttEstimator;
 use noq_proto::congestion::{ControllerFactory, ControllerMetrics};
+use noq_proto::{PathId, RttEstimator};
 use petrel_congestion::Controller;
+use petrel_link::lock;
 
 use crate::config::MAX_PACKET;
+use crate::silence::Silence;
 
 #[derive(Debug, Default)]
 pub(crate) struct Factory;
 
 impl ControllerFactory for Factory {
     fn build(self: Arc<Self>, _now: Instant, current_mtu: u16) -> Box<dyn noq_proto::congestion::Controller> {
-        Box::new(Control { inner: Controller::new(current_mtu.into()), sent: VecDeque::new() })
+        let inner = Controller::new(current_mtu.into());
+        Box::new(Control { inner, sent: VecDeque::new(), silence: Arc::default() })
     }
 }
 
@@ -24,14 +27,22 @@ impl ControllerFactory for Factory {
 const MAX_SENT: usize = 65_536;
 
 #[derive(Debug, Clone)]
-struct Control {
+pub(crate) struct Control {
     inner: Controller,
     /// Number and time of packets, ascending: the engine tells which packet is lost, and not when it left. Those that
     /// left at one moment are one entry, by the first.
     sent: VecDeque<(u64, Instant)>,
+    /// One for all the addresses that the peer has had: the engine copies the controller when it moves.
+    silence: Arc<Mutex<Silence>>,
 }
 
 impl Control {
+    /// What the controller of this connection shares with it.
+    pub(crate) fn silence(noq: &noq_proto::Connection) -> Arc<Mutex<Silence>> {
+        let copy = noq.congestion_state(PathId::ZERO).map(|control| control.clone_box().into_any());
+        copy.and_then(|any| any.downcast::<Self>().ok()).map(|control| control.silence).unwrap_or_default()
+    }
+
     fn sent_at(&self, number: u64) -> Option<Instant> {
         let after = self.sent.partition_point(|(first, _)| *first <= number);
         self.sent.get(after.saturating_sub(1)).map(|(_, at)| *at)
@@ -46,7 +57,8 @@ impl Control {
 }
 
 impl noq_proto::congestion::Controller for Control {
-    fn on_packet_sent(&mut self, now: Instant, _bytes: u16, number: u64) {
+    fn on_packet_sent(&mut self, now: Instant, bytes: u16, number: u64) {
+        lock(&self.silence).sent(now, bytes.into());
         if self.sent.back().is_none_or(|(_, at)| *at < now) {
             if self.sent.len() == MAX_SENT {
                 self.sent.pop_front();
@@ -64,12 +76,14 @@ impl noq_proto::congestion::Controller for Control {
     }
 
     fn on_packet_lost(&mut self, bytes: u16, number: u64, _now: Instant) {
+        lock(&self.silence).lost(bytes.into());
         if let Some(at) = self.sent_at(number) {
             self.inner.on_lost(at, bytes.into());
         }
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, _app_limited: bool, _largest: Option<u64>) {
+        lock(&self.silence).acknowledged(in_flight);
         self.inner.on_acks_end(now, in_flight);
     }
 
@@ -96,7 +110,8 @@ impl noq_proto::congestion::Controller for Control {
 
     fn window(&self) -> u64 {
         // The engine's probes for the MTU count as in flight: what comes after one must have room, or its loss is not seen.
-        self.inner.window().max(2 * u64::from(MAX_PACKET))
+        let packet = u64::from(MAX_PACKET);
+        self.inner.window().max(2 * packet).max(lock(&self.silence).window(packet).unwrap_or(0))
     }
 
     fn metrics(&self) -> ControllerMetrics {

@@ -7,6 +7,7 @@ mod config;
 mod connection;
 mod control;
 mod endpoint;
+mod silence;
 
 pub use config::{DialConfig, Identity, dial_config, identity};
 pub use connection::Connection;
