@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use petrel_kcp_proto::early::{Early, EarlyConfig};
-use petrel_link::{Lost, Signal};
+use petrel_link::{Lost, Signal, probe_interval};
 
 use crate::connection::{Connection, EARLY, Life};
 use crate::frame::Ack;
@@ -19,7 +19,7 @@ const MAX_EARLY: usize = 128;
 /// Eighths of a round trip that a packet may take longer: to begin with (RFC 9002 §6.1.2), and on paths with jitter.
 pub(crate) const SLACK: u32 = 1;
 const MAX_SLACK: u32 = 8;
-/// Between two timeouts of a row, at most, unless the path takes longer.
+/// Between two timeouts of a row, at most, until the path's round trip is known.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 /// Quiet after which a dialler asks whether it is heard.
 const SILENCE: Duration = Duration::from_millis(250);
@@ -226,7 +226,8 @@ impl Connection {
     /// §6.2.2.1).
     fn timeout_at(&self) -> Option<Instant> {
         let is_waiting = self.sent.in_flight() > 0 || (self.is_dialer && !self.is_confirmed);
-        let wait = self.rto.backed_off(self.timeouts).min(MAX_WAIT.max(self.rto.current()));
+        let most = self.rto.srtt().map_or(MAX_WAIT, probe_interval).max(self.rto.current());
+        let wait = self.rto.backed_off(self.timeouts).min(most);
         is_waiting.then(|| self.last_eliciting + wait)
     }
 
