@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-/// A peer that is heard, and acknowledges nothing, may be where large packets do not come through: the engine's own
-/// probes are small, and leave when ours have stopped.
+/// A peer that is heard, and acknowledges none of our probes, may be where large packets do not come through: the engine's
+/// own are small, and leave when ours have stopped.
 const HEARD_PROBES: u32 = 3;
 
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(crate) struct Silence {
     /// Bytes that may still be acknowledged, or a little more: the engine tells with each acknowledgement.
     in_flight: u64,
     last_sent: Option<Instant>,
+    /// There was a probe since the last acknowledgement.
+    has_probed: bool,
     /// Probes until the next acknowledgement. None: as many as it takes.
     left: Option<u32>,
     /// The next packet may leave whatever the window says (RFC 9002 §7.5).
@@ -34,9 +36,14 @@ impl Silence {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
 
-    /// The peer was heard; whether it acknowledged something is told afterwards.
+    /// The peer was heard; whether it acknowledged something is told afterwards. The first packet after silence may be
+    /// answered whatever the window says: the engine holds back even acknowledgements where streams wait for the window, and
+    /// both ends would wait for each other.
     pub(crate) fn heard(&mut self) {
-        self.left.get_or_insert(HEARD_PROBES);
+        if self.has_probed && self.left.is_none() {
+            self.left = Some(HEARD_PROBES);
+            self.probing = true;
+        }
     }
 
     /// When to probe next, if nothing else leaves before.
@@ -48,6 +55,7 @@ impl Silence {
     pub(crate) fn probe(&mut self, now: Instant) {
         self.left = self.left.map(|left| left.saturating_sub(1));
         self.probing = true;
+        self.has_probed = true;
         // One in each interval, also if it cannot leave.
         self.last_sent = Some(now);
     }
@@ -65,14 +73,14 @@ mod tests {
     const INTERVAL: Duration = Duration::from_millis(300);
 
     /// When, in ms, probes leave for one packet that left at 0 and is never acknowledged.
-    fn probes(heard_at: Option<u64>) -> Vec<u64> {
+    fn probes(heard_at: &[u64]) -> Vec<u64> {
         let start = Instant::now();
         let mut silence = Silence::default();
         silence.sent(start, 1_000);
         let mut seen = Vec::new();
         for ms in 0..2_000 {
             let now = start + Duration::from_millis(ms);
-            if heard_at == Some(ms) {
+            if heard_at.contains(&ms) {
                 silence.heard();
             }
             if silence.probe_at(INTERVAL).is_some_and(|at| at <= now) {
@@ -88,12 +96,29 @@ mod tests {
 
     #[test]
     fn a_silent_path_is_asked_in_each_interval() {
-        assert_eq!(probes(None), [300, 600, 900, 1_200, 1_500, 1_800]);
+        assert_eq!(probes(&[]), [300, 600, 900, 1_200, 1_500, 1_800]);
     }
 
     #[test]
     fn a_peer_that_speaks_and_acknowledges_nothing_is_left_to_the_engine() {
-        assert_eq!(probes(Some(700)), [300, 600, 900, 1_200, 1_500]);
+        assert_eq!(probes(&[700, 1_300]), [300, 600, 900, 1_200, 1_500]);
+        assert_eq!(probes(&[100])[3..], [1_200, 1_500, 1_800], "what came before the silence says nothing");
+    }
+
+    #[test]
+    fn the_first_packet_after_silence_is_answered_past_the_window() {
+        let now = Instant::now();
+        let mut silence = Silence::default();
+        silence.sent(now, 1_000);
+        silence.heard();
+        assert_eq!(silence.window(1_200), None);
+        silence.probe(now);
+        silence.sent(now, 1_000);
+        silence.heard();
+        assert_eq!(silence.window(1_200), Some(3_200));
+        silence.sent(now, 1_000);
+        silence.heard();
+        assert_eq!(silence.window(1_200), None);
     }
 
     #[test]
