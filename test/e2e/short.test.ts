@@ -21,6 +21,7 @@ overEach('the end of a short answer follows its bytes at once', async (t, over) 
     t.is(`${bytes} ${how}`, 'short end')
     tookMs.push(performance.now() - started)
   }
-  const medianMs = tookMs.sort((a, b) => a - b)[12]!
-  t.true(medianMs < delayedAcknowledgementMs * 0.75, `${medianMs} ms`)
+  // A timer would hold up each of them, a busy machine only most.
+  const fastMs = tookMs.sort((a, b) => a - b)[3]!
+  t.true(fastMs < delayedAcknowledgementMs * 0.75, `${fastMs} ms`)
 })

@@ -52,6 +52,8 @@ pub(crate) struct Driver {
     pub(crate) stranger: Option<IpAddr>,
     pub(crate) deadline: Option<Instant>,
     handshake_deadline: Instant,
+    /// Of its path; zero before anything is known.
+    pub(crate) min_rtt: Duration,
     tick: Option<Instant>,
     unsent: Option<(Transmit, Vec<u8>)>,
     may_open: bool,
@@ -78,6 +80,7 @@ impl Driver {
             stranger: None,
             deadline: None,
             handshake_deadline: now + HANDSHAKE,
+            min_rtt: Duration::ZERO,
             tick: None,
             unsent: None,
             may_open: true,
@@ -231,6 +234,7 @@ impl Driver {
         if self.is_connected {
             state.max_datagram = connection.max_datagram();
             state.min_rtt = state.min_rtt.min(connection.rtt().unwrap_or(Duration::MAX));
+            self.min_rtt = if state.min_rtt == Duration::MAX { Duration::ZERO } else { state.min_rtt };
         }
         if state.closed.is_none()
             && let Some((code, reason)) = state.closing.clone()

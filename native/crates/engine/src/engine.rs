@@ -91,7 +91,7 @@ impl Engine {
     /// Has the thread do what calls of links left to it; they wake nobody by themselves. Once for all calls of one turn
     /// of the caller's: each wake-up is a system call, a switch of threads and often a packet of its own.
     pub fn go(&self) {
-        self.handle.wake();
+        self.handle.go();
     }
 
     /// None: the queue is empty, and the bell will ring for the next.

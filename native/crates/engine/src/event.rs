@@ -99,11 +99,15 @@ impl Events {
         Self { queue: Mutex::default(), bell }
     }
 
-    /// Bounded by what can be told of: one of each kind for each open stream and link.
+    /// Bounded by what can be told of: one of each kind for each open stream and link. `ring` tells of it.
     pub(crate) fn push(&self, event: Event) {
+        lock(&self.queue).events.push_back(event);
+    }
+
+    /// Once for all that happened together: waking the caller for the first of many packets makes him read each alone.
+    pub(crate) fn ring(&self) {
         let mut queue = lock(&self.queue);
-        queue.events.push_back(event);
-        if !std::mem::replace(&mut queue.rung, true) {
+        if !queue.events.is_empty() && !std::mem::replace(&mut queue.rung, true) {
             drop(queue);
             (self.bell)();
         }

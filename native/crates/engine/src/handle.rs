@@ -65,6 +65,13 @@ impl Handle {
         lock(&self.marked).push(link);
     }
 
+    /// Wakes the thread if links are marked.
+    pub(crate) fn go(&self) {
+        if !lock(&self.marked).is_empty() {
+            self.wake();
+        }
+    }
+
     pub(crate) fn wake(&self) {
         if !self.is_woken.swap(true, Ordering::AcqRel) {
             // Fails only when the system is out of memory; the next deadline wakes then.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod coalescing;
 mod driver;
 mod engine;
 mod event;

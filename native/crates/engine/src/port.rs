@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use petrel_link::{Admission, Limits, Transmit, Verdict};
 use petrel_socket::{EcnCodepoint, ReceiveBuffers, Sent, Socket};
 
 use crate::answers::Answers;
+use crate::coalescing::Coalescing;
 use crate::protocol::{Arrival, Connection, Endpoint, Key, Protocol, Stranger};
 
 /// One protocol on a socket.
@@ -62,6 +63,8 @@ pub(crate) struct Port {
     pub(crate) sides: Vec<Side>,
     /// More may be there to receive.
     pub(crate) is_readable: bool,
+    pub(crate) coalescing: Coalescing,
+    receive_buffer: usize,
     admission: Admission,
     answers: Answers,
 }
@@ -69,12 +72,26 @@ pub(crate) struct Port {
 impl Port {
     pub(crate) fn new(socket: Socket, side: Side) -> Self {
         Self {
+            receive_buffer: socket.buffer_sizes().1,
             socket: Arc::new(socket),
             sides: vec![side],
             is_readable: true,
+            coalescing: Coalescing::default(),
             admission: Admission::default(),
             answers: Answers::default(),
         }
+    }
+
+    /// Goes on from another socket.
+    pub(crate) fn replace(&mut self, socket: Socket) {
+        self.receive_buffer = socket.buffer_sizes().1;
+        self.socket = Arc::new(socket);
+        self.is_readable = true;
+    }
+
+    /// The socket is empty: how long it may be left alone.
+    pub(crate) fn pause(&mut self, now: Instant) -> Option<Duration> {
+        self.coalescing.pause(now, self.receive_buffer)
     }
 
     pub(crate) fn side(&mut self, protocol: Protocol) -> Option<&mut Side> {
@@ -89,16 +106,19 @@ impl Port {
         self.sides.iter_mut().find(|side| side.listener.as_ref().is_some_and(|listener| listener.id == id))
     }
 
-    /// One receive call. WouldBlock: nothing is there.
+    /// One receive call; returns how many bytes came. WouldBlock: nothing is there.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
         buffers: &mut ReceiveBuffers,
         out: &mut Vec<u8>,
         arrivals: &mut Vec<(Protocol, Arrival)>,
-    ) -> io::Result<()> {
-        let Self { socket, sides, answers, .. } = self;
+    ) -> io::Result<usize> {
+        let Self { socket, sides, answers, coalescing, .. } = self;
+        let mut bytes = 0;
         socket.receive(buffers, |datagram| {
+            bytes += datagram.bytes.len();
+            coalescing.arrived(datagram.bytes.len());
             let Some(protocol) = Protocol::of(datagram.bytes) else { return };
             let Some(side) = sides.iter_mut().find(|side| side.endpoint.protocol() == protocol) else { return };
             let ecn = datagram.ecn.map(|ecn| ecn as u8);
@@ -109,7 +129,8 @@ impl Port {
                 Some(Arrival::Answer(_)) | None => {}
                 Some(arrival) => arrivals.push((protocol, arrival)),
             }
-        })
+        })?;
+        Ok(bytes)
     }
 
     /// Accepts, refuses, or asks for a proof of address. Some: a new connection and the listener that has it.

@@ -2,6 +2,7 @@
 //! that has something to do one turn, and sleeps again. A panic in a link's turn ends that link only.
 
 mod commands;
+mod pause;
 mod rebind;
 mod receive;
 mod turns;
@@ -35,6 +36,8 @@ pub(crate) struct Reactor {
     is_active: HashSet<u32>,
     /// Links that wait until their socket takes more, by port.
     blocked: HashMap<usize, Vec<u32>>,
+    /// Ports that are left alone, and until when.
+    paused: BTreeSet<(Instant, usize)>,
     buffers: ReceiveBuffers,
     out: Vec<u8>,
 }
@@ -50,6 +53,7 @@ impl Reactor {
             active: Vec::new(),
             is_active: HashSet::new(),
             blocked: HashMap::new(),
+            paused: BTreeSet::new(),
             buffers: ReceiveBuffers::default(),
             out: Vec::new(),
         }
@@ -70,6 +74,7 @@ impl Reactor {
                 self.handle.events.push(event);
             }
         }
+        self.handle.events.ring();
     }
 
     fn sleep_and_work(&mut self) -> io::Result<()> {
@@ -113,6 +118,7 @@ impl Reactor {
                 self.activate(id);
             }
             self.turns();
+            self.resume(now);
             let readable: Vec<usize> =
                 self.ports.iter().filter(|(_, port)| port.is_readable).map(|(token, _)| *token).collect();
             for token in readable {
@@ -125,7 +131,9 @@ impl Reactor {
         if !self.active.is_empty() || self.ports.values().any(|port| port.is_readable) {
             return Some(Duration::ZERO);
         }
-        self.deadlines.first().map(|(at, _)| at.saturating_duration_since(Instant::now()))
+        let deadline = self.deadlines.first().map(|(at, _)| *at);
+        let pause = self.paused.first().map(|(at, _)| *at);
+        deadline.into_iter().chain(pause).min().map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     fn activate(&mut self, id: u32) {

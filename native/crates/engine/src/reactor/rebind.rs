@@ -1,6 +1,5 @@
 //! A dialled link goes on from a new socket.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use mio::{Interest, Token};
@@ -22,8 +21,7 @@ impl Reactor {
         }
         lock(&driver.link.state).buffers = socket.buffer_sizes();
         // The old socket closes here, which ends its registration.
-        port.socket = Arc::new(socket);
-        port.is_readable = true;
+        port.replace(socket);
         self.blocked.remove(&driver.port);
         driver.rebound(Instant::now());
         self.activate(id);

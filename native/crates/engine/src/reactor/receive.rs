@@ -14,30 +14,46 @@ use crate::protocol::{Arrival, Connection, Key, Packet, Protocol, Stranger};
 
 /// Receive calls on one socket before the others have their turn.
 const RECEIVE_CALLS: usize = 16;
+/// Received before the links that it is for have their turn: one acknowledgement answers many packets.
+const BATCH_BYTES: usize = 64 * 1024;
 
 impl Reactor {
-    /// Every packet is followed by its link's turn before the next receive call, so that the engine never holds many.
+    /// What came together is told of and answered together.
     pub(super) fn receive(&mut self, token: usize) {
         let mut arrivals = Vec::new();
+        let mut waiting = 0;
         for _ in 0..RECEIVE_CALLS {
             let Some(port) = self.ports.get_mut(&token) else { return };
             let now = Instant::now();
             match port.receive(now, &mut self.buffers, &mut self.out, &mut arrivals) {
-                Ok(()) => {}
+                Ok(bytes) => waiting += bytes,
                 Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
                     self.unreachable(token, now);
                     continue;
                 }
                 Err(_) => {
                     port.is_readable = false;
-                    return;
+                    if let Some(pause) = port.pause(now) {
+                        self.pause(token, now + pause);
+                    }
+                    break;
                 }
             }
             for (protocol, arrival) in arrivals.drain(..) {
                 self.arrive(token, protocol, arrival, now);
             }
-            self.turns();
+            if waiting >= BATCH_BYTES {
+                self.answer();
+                waiting = 0;
+            }
         }
+        self.answer();
+    }
+
+    /// Whoever reads first: he can work while we send.
+    fn answer(&mut self) {
+        self.handle.events.ring();
+        self.turns();
     }
 
     fn arrive(&mut self, token: usize, protocol: Protocol, arrival: Arrival, now: Instant) {
@@ -52,6 +68,9 @@ impl Reactor {
     fn deliver(&mut self, token: usize, key: Key, packet: Packet) {
         let Some(id) = self.ports.get(&token).and_then(|port| port.link(key)) else { return };
         let Some(driver) = self.drivers.get_mut(&id) else { return };
+        if let Some(port) = self.ports.get_mut(&token) {
+            port.coalescing.path(driver.min_rtt);
+        }
         let link = driver.link.clone();
         let handled = catch_unwind(AssertUnwindSafe(|| {
             if let Some(connection) = lock(&link.connection).as_mut() {
