@@ -6,6 +6,7 @@ mod admission;
 mod connection;
 mod error;
 mod limits;
+mod profile;
 pub mod tls;
 mod verify;
 
@@ -13,6 +14,7 @@ pub use admission::{Admission, Verdict};
 pub use connection::{Connection, Lost, PathStats, Reading, Refused, Signal, Stopped, Transmit};
 pub use error::Error;
 pub use limits::Limits;
+pub use profile::{Profile, Reordering};
 pub use tls::{Credentials, Refusal, Trust};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -7,16 +7,19 @@ use std::time::Instant;
 
 use noq_proto::RttEstimator;
 use noq_proto::congestion::{ControllerFactory, ControllerMetrics};
-use petrel_congestion::Controller;
+use petrel_congestion::{Controller, Start};
+use petrel_link::Profile;
 
 use crate::config::MAX_PACKET;
 
-#[derive(Debug, Default)]
-pub(crate) struct Factory;
+#[derive(Debug)]
+pub(crate) struct Factory(pub(crate) Profile);
 
 impl ControllerFactory for Factory {
     fn build(self: Arc<Self>, _now: Instant, current_mtu: u16) -> Box<dyn noq_proto::congestion::Controller> {
-        Box::new(Control { inner: Controller::new(current_mtu.into()), sent: VecDeque::new() })
+        let Profile { first_packets, bandwidth, bandwidth_limit, .. } = self.0;
+        let start = Start { packets: first_packets.into(), hint: bandwidth, limit: bandwidth_limit };
+        Box::new(Control { inner: Controller::with(current_mtu.into(), start), sent: VecDeque::new() })
     }
 }
 
