@@ -203,10 +203,10 @@ export const profiles = {
   },
   /** A geostationary satellite: 600 ms, 100 Mbit/s are 7.5 MB on the way. A byte that is lost twice holds up what follows
    *  for three round trips, and of many one is lost more often: one stream has nearly seven, 48 MiB. (With the default's
-   *  12 MiB it moves 50, 35 and 22 Mbit/s at 1, 5 and 20 % loss; with 32 MiB 82, 76 and 41; with 64 MiB 82, 78 and 61.) Radio links send again what they lose, and so reorder.
-   *  128 packets begin where the default is after a round trip and more; over 600 ms they are 2.5 Mbit/s. Of
-   *  300 handshakes over quic at 20 % loss three took more than 10 s, one 13; with kcp 7 at most. Other deadlines hold:
-   *  15 s of silence are 20 round trips and more. */
+   *  12 MiB it moves 53, 36 and 22 Mbit/s at 1, 5 and 20 % loss; with 32 MiB 82, 76 and 41; with 48 MiB 82, 78 and 58.)
+   *  Radio links send again what they lose, and so reorder. 128 packets begin where the default is after a round trip and
+   *  more; over 600 ms they are 2.5 Mbit/s. Of 300 handshakes over quic at 20 % loss three took more than 10 s, one 13;
+   *  with kcp 7 at most. Other deadlines hold: 15 s of silence are 20 round trips and more. */
   satellite: {
     name: 'satellite',
     link: { ...limits.link.authenticated, creditBytes: 288 * mebibyte },

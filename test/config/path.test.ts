@@ -59,9 +59,12 @@ for (const [side, load] of Object.entries(sides)) {
 }
 
 test('a link may use what its server’s profile has, and what stands in limits instead', (t) => {
-  for (const [name, { link }] of Object.entries(profiles)) {
-    t.deepEqual(loadServer({ env: { PETREL_PROFILE: name } }).limits.link, link)
+  for (const [name, { link, handshakeMs }] of Object.entries(profiles)) {
+    const limits = loadServer({ env: { PETREL_PROFILE: name } }).limits
+    t.deepEqual([limits.link, limits.handshakeMs], [link, handshakeMs])
   }
-  const some = loadServer({ env: { PETREL_PROFILE: 'satellite', PETREL_LIMITS_LINK_CREDIT: '10MiB' } }).limits.link
-  t.deepEqual(some, { ...profiles.satellite.link, creditBytes: 10 * 1024 * 1024 })
+  const said = { PETREL_LIMITS_LINK_CREDIT: '10MiB', PETREL_LIMITS_HANDSHAKE_TIMEOUT: '3s' }
+  const { link, handshakeMs } = loadServer({ env: { PETREL_PROFILE: 'satellite', ...said } }).limits
+  t.deepEqual(link, { ...profiles.satellite.link, creditBytes: 10 * 1024 * 1024 })
+  t.is(handshakeMs, 3_000)
 })
