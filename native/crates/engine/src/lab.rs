@@ -24,7 +24,7 @@ use crate::protocol::{Arrival, Connection, Dialling, Endpoint, Identity, Protoco
 /// Packets that leave in one call of the system.
 const SEGMENTS: NonZeroUsize = NonZeroUsize::new(16).expect("16");
 /// What the application writes at once.
-const CHUNK: [u8; 64 * 1024] = [7; 64 * 1024];
+static CHUNK: [u8; 64 * 1024] = [7; 64 * 1024];
 
 struct Host {
     address: SocketAddr,
