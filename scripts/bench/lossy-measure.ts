@@ -87,7 +87,7 @@ async function startSystem(
   await processes.listening('service', 'service.js', ['0.0.0.0', `${servicePort}`], inside(client))
   const accepts = async (host: string, port: number) => void (await give(visitor, { kind: 'accepts', host, port }))
   const folder = join(task.folder, 'system')
-  const running = await task.system.start({ processes, folder, server, client, accepts })
+  const running = await task.system.start({ processes, folder, server, client, rttMs: task.rttMs, accepts })
   await give(visitor, { kind: 'answers', host: running.host, port: running.port })
   return running
 }

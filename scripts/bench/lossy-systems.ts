@@ -16,6 +16,8 @@ export interface Place {
   readonly folder: string
   readonly server: End
   readonly client: End
+  /** The link's. */
+  readonly rttMs: number
   /** Resolves when TCP is accepted there, asked in the server's namespace. */
   accepts(host: string, port: number): Promise<void>
 }
@@ -106,6 +108,10 @@ function petrelVersion(): string {
 
 const notes = { tls: 'TLS 1.3 and yamux, one TCP connection', quic: 'QUIC, one link', kcp: 'sealed KCP, one link' }
 
+/** Of what users know of their link, the one thing that petrel is told. */
+const satelliteMs = 600
+const profileFor = (rttMs: number): string => (rttMs >= satelliteMs ? 'satellite' : 'default')
+
 function petrel(transport: 'tls' | 'quic' | 'kcp', build: string): System {
   const main = sibling('../../src/cli/main.js')
   const token = makeToken()
@@ -114,10 +120,10 @@ function petrel(transport: 'tls' | 'quic' | 'kcp', build: string): System {
     ...[name, '--config', `FOLDER/${name}.yaml`],
   ]
   const start = pair(`petrel-${transport}`, {
-    files: ({ server }) => ({
+    files: ({ server, rttMs }) => ({
       token,
-      'server.yaml': `bind_addr: 0.0.0.0\nbind_port: ${linkPort}\nproxy_bind_addr: 127.0.0.1\nauth_token_file: ./token\nport_range_start: ${publicPort}\nport_range_end: ${publicPort}\n`,
-      'client.yaml': `server: ${server.address}:${linkPort}\ntoken_file: ./token\ntransport: ${transport}\nproxies:\n  bench: { type: tcp, local_host: 127.0.0.1, local_port: ${servicePort}, remote_port: ${publicPort} }\n`,
+      'server.yaml': `profile: ${profileFor(rttMs)}\nbind_addr: 0.0.0.0\nbind_port: ${linkPort}\nproxy_bind_addr: 127.0.0.1\nauth_token_file: ./token\nport_range_start: ${publicPort}\nport_range_end: ${publicPort}\n`,
+      'client.yaml': `profile: ${profileFor(rttMs)}\nserver: ${server.address}:${linkPort}\ntoken_file: ./token\ntransport: ${transport}\nproxies:\n  bench: { type: tcp, local_host: 127.0.0.1, local_port: ${servicePort}, remote_port: ${publicPort} }\n`,
     }),
     server: () => side('server'),
     client: () => side('client'),
@@ -126,7 +132,7 @@ function petrel(transport: 'tls' | 'quic' | 'kcp', build: string): System {
   const native = transport !== 'tls' && process.env.PETREL_NATIVE === 'off'
   return {
     name: `petrel ${transport}`,
-    note: `${build}, ${notes[transport]}`,
+    note: `${build}, ${notes[transport]}, from ${satelliteMs} ms on with the profile satellite`,
     ...(native ? { missing: 'the native addon is not there' } : {}),
     start,
   }

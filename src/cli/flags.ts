@@ -41,6 +41,25 @@ export function logValues({ json, quiet = 0, verbose = 0, logFile }: LogFlags): 
   ]
 }
 
+export interface PathFlags {
+  readonly profile?: string
+  readonly bandwidth?: string
+  readonly bandwidthLimit?: string
+}
+
+/** --profile, --bandwidth, --bandwidth-limit. */
+export const withPathFlags = (command: Command): Command =>
+  command
+    .option('--profile <name>', 'default, satellite (600 ms) or small (little memory)')
+    .option('--bandwidth <rate>', 'what this side’s upload takes, such as 50mbit: a link begins with it')
+    .option('--bandwidth-limit <rate>', 'no more than this leaves on one link')
+
+export const pathValues = ({ profile, bandwidth, bandwidthLimit }: PathFlags): FlagValue[] => [
+  ...textValue('profile', '--profile', profile),
+  ...textValue('bandwidth', '--bandwidth', bandwidth),
+  ...textValue('bandwidth_limit', '--bandwidth-limit', bandwidthLimit),
+]
+
 /** One flag that sets one key; a number where it reads as one. */
 export const flagValue = (path: string, flag: string, value: string | undefined): FlagValue[] =>
   value === undefined ? [] : [{ path, flag, value: /^\d+$/.test(value) ? Number(value) : value }]

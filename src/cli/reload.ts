@@ -67,6 +67,9 @@ export function needRestart(before: ServerSettings, now: ServerSettings): string
       bind_port: settings.bind.port,
       kcp_port: settings.kcpPort,
       transports: settings.transports && [...settings.transports].sort(),
+      profile: settings.path.profile.name,
+      bandwidth: settings.path.bandwidth,
+      bandwidth_limit: settings.path.bandwidthLimit,
       ...Object.fromEntries(Object.entries({ file: undefined, ...log }).map(([key, value]) => [`log.${key}`, value])),
     }
   }

@@ -49,12 +49,14 @@ export async function serve(settings: ClientSettings, id: Uint8Array, around: Su
   const { log } = opened
   for (const warning of settings.warnings) log.warn(warning)
   const { transports, missing } = chosenTransports(settings.transport === 'auto' ? undefined : [settings.transport], {
-    kcp: settings.kcpPort,
+    ports: { kcp: settings.kcpPort },
+    path: settings.path,
   })
   if (missing !== undefined) log.warn(`${missing.message}; using ${transports.map(({ name }) => name).join(', ')}`)
   const client = startClient({
     server: settings.server,
     transports,
+    profile: settings.path.profile,
     trust: settings.trust,
     ...(settings.serverName === undefined ? {} : { serverName: settings.serverName }),
     ...(settings.token === undefined ? {} : { token: settings.token }),

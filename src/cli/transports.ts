@@ -3,7 +3,7 @@
 import type { PetrelError } from '../base/errors.js'
 import { onPort, transportByName } from '../transport/index.js'
 import { loadAddon, missingAddon } from '../transport/native/binding.js'
-import type { Transport, TransportName } from '../transport/transport.js'
+import type { PathSettings, Transport, TransportName } from '../transport/transport.js'
 
 export interface Installed {
   /** Best first. */
@@ -12,22 +12,28 @@ export interface Installed {
   readonly missing: PetrelError | undefined
 }
 
-/** Ports that a transport has for itself; the others share one number. */
-export type Ports = { readonly [Name in TransportName]?: number | undefined }
+export interface TransportSettings {
+  /** Ports that a transport has for itself; the others share one number. */
+  readonly ports?: { readonly [Name in TransportName]?: number | undefined }
+  readonly path?: PathSettings
+}
 
 /** Throws native_missing only where PETREL_NATIVE=require asks for it. */
-export function installedTransports(ports: Ports = {}): Installed {
+export function installedTransports(settings: TransportSettings = {}): Installed {
   const missing = missingAddon()
   const names: TransportName[] = missing === undefined ? ['quic', 'kcp', 'tls'] : ['tls']
-  return { transports: made(names, ports), missing }
+  return { transports: made(names, settings), missing }
 }
 
 /** Those that were asked for, or all that are there. Throws native_missing when one was asked for and is not there. */
-export function chosenTransports(names: readonly TransportName[] | undefined, ports: Ports = {}): Installed {
-  if (names === undefined) return installedTransports(ports)
+export function chosenTransports(
+  names: readonly TransportName[] | undefined,
+  settings: TransportSettings = {},
+): Installed {
+  if (names === undefined) return installedTransports(settings)
   if (names.includes('quic') || names.includes('kcp')) loadAddon()
-  return { transports: made(names, ports), missing: undefined }
+  return { transports: made(names, settings), missing: undefined }
 }
 
-const made = (names: readonly TransportName[], ports: Ports): readonly Transport[] =>
-  names.map((name) => onPort(transportByName(name), ports[name]))
+const made = (names: readonly TransportName[], { ports, path }: TransportSettings): readonly Transport[] =>
+  names.map((name) => onPort(transportByName(name, path), ports?.[name]))

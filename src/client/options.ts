@@ -1,6 +1,7 @@
 // What a client is told and what it tells: types only.
 
 import type { PetrelError } from '../base/errors.js'
+import type { Profile } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import type { Counters, ProxySpec, Service } from '../proxy/proxy.js'
 import type { Address, Credentials, LinkStats, Transport, Trust } from '../transport/transport.js'
@@ -14,6 +15,8 @@ export interface ClientOptions {
   readonly server: Address
   /** Best first; several are raced, and the first on which both ends have proved themselves carries the session. */
   readonly transports: readonly Transport[]
+  /** What the server may use of a link, and how long a handshake may take; `default` when left out. */
+  readonly profile?: Profile
   readonly trust: Trust
   readonly serverName?: string
   /** Exactly one of token and credentials. */

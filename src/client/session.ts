@@ -2,11 +2,11 @@
 
 import { pause, within } from '../base/deadline.js'
 import { isPetrelError, LinkEnd, PetrelError } from '../base/errors.js'
-import { limits } from '../base/limits.js'
+import { limits, profiles } from '../base/limits.js'
 import type { ControlChannel } from '../control/channel.js'
 import { Heartbeat } from '../control/heartbeat.js'
 import { orWhyClosed, superseded, whyClosed } from '../session/closed.js'
-import { sayCongestion } from '../session/congestion.js'
+import { sayCongestion, sayUnkept } from '../session/congestion.js'
 import type { Call } from '../session/enter.js'
 import type { Race } from '../session/race.js'
 import type { Link, LinkStats, TransportName } from '../transport/transport.js'
@@ -39,16 +39,17 @@ export class Session {
 
   /** Dials, proves, registers. Rejects with why there is no link; proxies that are refused are told in `served`. */
   static async begin(options: ClientOptions, race: Race, signal: AbortSignal): Promise<Session> {
-    const { log, trust } = options
+    const { log, trust, profile = profiles.default } = options
     const { link, channel } = await race.run(callOf(options), signal)
     log.debug({ remote: link.remote, transport: link.transport }, 'link up')
     sayCongestion(link, log)
+    sayUnkept(link, log)
     let services: Services | undefined
     try {
-      link.raiseLimits(limits.link.authenticated)
+      link.raiseLimits(profile.link)
       if (trust.kind === 'unverified' && link.peer.pin) options.onPin?.(link.peer.pin)
       services = new Services(link, options) // not before: the server has proved itself only now
-      const answers = within(answersTo(channel, options.proxies), limits.link.handshakeMs, 'registration', signal)
+      const answers = within(answersTo(channel, options.proxies), profile.handshakeMs, 'registration', signal)
       return new Session(link, channel, services, await orWhyClosed(link, answers))
     } catch (error) {
       await services?.close()
@@ -132,10 +133,11 @@ export class Session {
   }
 }
 
-function callOf({ server, serverName, trust, token, credentials, installId, proxies }: ClientOptions): Call {
+function callOf({ server, serverName, trust, token, credentials, installId, proxies, profile }: ClientOptions): Call {
   return {
     server,
     trust,
+    profile: profile ?? profiles.default,
     credential: token === undefined ? { certificate: true } : { token },
     clientId: installId,
     registers: proxies.map(registerOf),

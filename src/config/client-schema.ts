@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { defaults } from '../base/limits.js'
 import * as field from './fields.js'
 import { logSchema } from './log-schema.js'
+import { pathKeys } from './path-schema.js'
 import { formatDuration } from './units.js'
 
 const networks = z.array(field.network).meta({ expected: 'a list of addresses and ranges' })
@@ -36,6 +37,7 @@ export const clientSchema = z.strictObject({
   tls_key_file: field.path.optional(),
   transport: field.choice(['auto', 'quic', 'kcp', 'tls']).default(defaults.client.transport),
   kcp_port: field.port.optional(),
+  ...pathKeys,
   proxies: z.record(field.proxyName, proxySchema).meta({ expected: 'proxies by name' }).default({}),
   reconnect: z
     .strictObject({

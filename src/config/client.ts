@@ -3,10 +3,11 @@
 import { defaults, limits } from '../base/limits.js'
 import type { ClientProxy } from '../client/options.js'
 import { formatAddress } from '../transport/address.js'
-import type { Address, Credentials, TransportName, Trust } from '../transport/transport.js'
+import type { Address, Credentials, PathSettings, TransportName, Trust } from '../transport/transport.js'
 import { type ClientKeys, clientSchema } from './client-schema.js'
 import type { Join } from './join-string.js'
 import type { LogSettings } from './log-schema.js'
+import { pathSettings } from './path-schema.js'
 import { configError } from './problem.js'
 import { type Given, type Reading, readLayers, variables } from './read.js'
 import { readCredentials, readFileAt, readToken, warnWhenOpen } from './secrets.js'
@@ -24,6 +25,7 @@ export interface ClientSettings {
   readonly transport: TransportName | 'auto'
   /** Where the server has kcp on a port of its own. */
   readonly kcpPort: number | undefined
+  readonly path: PathSettings
   readonly proxies: readonly ClientProxy[]
   readonly reconnect: { readonly firstMs: number; readonly longestMs: number }
   readonly log: LogSettings
@@ -92,6 +94,7 @@ export function loadClient(given: ClientGiven): ClientSettings {
     credentials,
     transport: keys.transport,
     kcpPort: keys.kcp_port ?? joined?.kcpPort,
+    path: pathSettings(keys),
     proxies,
     reconnect: { firstMs: keys.reconnect.first, longestMs: keys.reconnect.longest },
     log: keys.log,

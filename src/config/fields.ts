@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { namePattern } from '../base/names.js'
 import { parseAddress } from '../transport/address.js'
-import { parseDuration, parseSize } from './units.js'
+import { parseDuration, parseRate, parseSize } from './units.js'
 
 /** What a field's schema says of itself; read back by schema.ts. */
 export interface FieldMeta {
@@ -51,6 +51,11 @@ export const duration = text(
   parseDuration,
 )
 export const size = text({ expected: 'a size with its unit (B, KiB, MiB, GiB), such as 96MiB' }, parseSize)
+
+export const rate = text(
+  { expected: 'a rate with its unit (kbit, mbit, gbit, each a second), such as 50mbit, from 64kbit to 100gbit' },
+  parseRate,
+)
 
 export const path = z.string().min(1).meta({ expected: 'the path of a file' })
 

@@ -4,7 +4,8 @@ import { z } from 'zod'
 import { defaults } from '../base/limits.js'
 import * as field from './fields.js'
 import { logSchema } from './log-schema.js'
-import { formatDuration, formatSize } from './units.js'
+import { pathKeys } from './path-schema.js'
+import { formatDuration } from './units.js'
 
 const most = 1_000_000
 const bounds = defaults.server.limits
@@ -23,14 +24,16 @@ const limitsSchema = z.strictObject({
   connections_per_proxy: field.whole(1, most).default(bounds.connectionsPerProxy),
   connections_per_source: field.whole(1, most).default(bounds.connectionsPerSource),
   registrations_per_minute: field.whole(1, most).default(bounds.registrationsPerMinute),
-  handshake_timeout: field.duration.prefault(formatDuration(bounds.handshakeMs)),
+  // The profile's when left out.
+  handshake_timeout: field.duration.optional(),
   handshakes: field.whole(1, most).default(bounds.handshakes),
   handshakes_per_network: field.whole(1, most).default(bounds.handshakesPerNetwork),
   tcp_idle_timeout: field.duration.prefault(formatDuration(bounds.tcpIdleMs)),
   udp_idle_timeout: field.duration.prefault(formatDuration(bounds.udpIdleMs)),
-  link_streams: field.whole(1, most).default(bounds.link.streams),
-  link_credit: field.size.prefault(formatSize(bounds.link.creditBytes)),
-  link_datagrams: field.size.prefault(formatSize(bounds.link.datagramBytes)),
+  // The profile's when left out.
+  link_streams: field.whole(1, most).optional(),
+  link_credit: field.size.optional(),
+  link_datagrams: field.size.optional(),
 })
 
 export const serverSchema = z.strictObject({
@@ -43,6 +46,7 @@ export const serverSchema = z.strictObject({
     .min(1)
     .meta({ expected: 'a list out of quic, kcp, tls' })
     .optional(),
+  ...pathKeys,
   auth_token: field.token.optional(),
   auth_token_file: field.path.optional(),
   allowed_clients: z.array(allowedClient).meta({ expected: 'a list of clients' }).default([]),

@@ -1,9 +1,11 @@
 // server.yaml and its other layers, to what a server is told.
 
+import { type Profile, profiles } from '../base/limits.js'
 import type { AllowedClient, PortRange, ServerLimits } from '../server/options.js'
-import type { Credentials, TransportName } from '../transport/transport.js'
+import type { Credentials, PathSettings, TransportName } from '../transport/transport.js'
 import { clientSchema } from './client-schema.js'
 import type { LogSettings } from './log-schema.js'
+import { pathSettings } from './path-schema.js'
 import { configError } from './problem.js'
 import { type Given, type Reading, readLayers, variables } from './read.js'
 import { readCredentials, readToken, warnWhenOpen } from './secrets.js'
@@ -18,6 +20,7 @@ export interface ServerSettings {
   readonly transports: readonly TransportName[] | undefined
   /** KCP's own; undefined: it shares the port of the others. */
   readonly kcpPort: number | undefined
+  readonly path: PathSettings
   /** Undefined: made on first start and kept in the state folder. */
   readonly credentials: Credentials | undefined
   /** Empty: a token is made on first start and kept in the state folder. */
@@ -52,29 +55,34 @@ export function loadServer(given: Given): ServerSettings {
     publicHost: keys.public_host,
     transports: keys.transports,
     kcpPort: keys.kcp_port,
+    path: pathSettings(keys),
     credentials,
     clients,
     ports: { start: keys.port_range_start, end: keys.port_range_end },
     proxyBindAddress: keys.proxy_bind_addr ?? keys.bind_addr,
-    limits: serverLimits(keys.limits),
+    limits: serverLimits(keys.limits, profiles[keys.profile]),
     log: keys.log,
     warnings: reading.warnings,
   }
 }
 
-function serverLimits(keys: ServerKeys['limits']): ServerLimits {
+function serverLimits(keys: ServerKeys['limits'], { link, handshakeMs }: Profile): ServerLimits {
   return {
     clients: keys.clients,
     proxiesPerClient: keys.proxies_per_client,
     connectionsPerProxy: keys.connections_per_proxy,
     connectionsPerSource: keys.connections_per_source,
     registrationsPerMinute: keys.registrations_per_minute,
-    handshakeMs: keys.handshake_timeout,
+    handshakeMs: keys.handshake_timeout ?? handshakeMs,
     handshakes: keys.handshakes,
     handshakesPerNetwork: keys.handshakes_per_network,
     tcpIdleMs: keys.tcp_idle_timeout,
     udpIdleMs: keys.udp_idle_timeout,
-    link: { streams: keys.link_streams, creditBytes: keys.link_credit, datagramBytes: keys.link_datagrams },
+    link: {
+      streams: keys.link_streams ?? link.streams,
+      creditBytes: keys.link_credit ?? link.creditBytes,
+      datagramBytes: keys.link_datagrams ?? link.datagramBytes,
+    },
   }
 }
 

@@ -10,7 +10,7 @@ import { Heartbeat } from '../control/heartbeat.js'
 import type { AllowedClient } from '../control/policy.js'
 import { makeOpener } from '../proxy/index.js'
 import type { LinkOpener } from '../proxy/proxy.js'
-import { sayCongestion } from '../session/congestion.js'
+import { sayCongestion, sayUnkept } from '../session/congestion.js'
 import type { Link, Stream } from '../transport/transport.js'
 import type { Message, Register } from '../wire/messages.js'
 import type { ServerOptions, SessionStatus } from './options.js'
@@ -75,6 +75,7 @@ export class Session implements Holder {
       accept(this.#link, this.#newcomer)
       this.#log.info({ remote: this.#link.remote }, 'client connected')
       sayCongestion(this.#link, this.#log)
+      sayUnkept(this.#link, this.#log)
       while (!this.#ending) await this.#handle(await channel.receive(), heartbeat)
     } catch (error) {
       await this.#endFor(error)

@@ -2,7 +2,7 @@
 
 import { within } from '../base/deadline.js'
 import { LinkEnd } from '../base/errors.js'
-import { limits } from '../base/limits.js'
+import { limits, type Profile, profiles } from '../base/limits.js'
 import type { ControlChannel } from '../control/channel.js'
 import { greet, type Introduction } from '../control/handshake.js'
 import type { Address, Credentials, Link, Transport, Trust } from '../transport/transport.js'
@@ -16,6 +16,8 @@ export interface Call extends Omit<Introduction, 'dialId'> {
   readonly trust: Trust
   /** For mTLS. */
   readonly certificate?: Credentials
+  /** What the server may use once it has proved itself, and how long that may take; `default` when left out. */
+  readonly profile?: Profile
 }
 
 /** A link on which both ends have proved themselves; whoever has it closes it. */
@@ -38,16 +40,16 @@ export interface Door {
 /** Errors: those of Transport.dial and of greet; aborted. A link that was made in vain is closed meanwhile. */
 export async function enter(door: Door, signal: AbortSignal): Promise<Entered> {
   const { call, transport, address, dialId } = door
-  const { trust, certificate, serverName } = call
+  const { trust, certificate, serverName, profile = profiles.default } = call
   const link = await transport.dial(address, {
     trust,
     signal,
     ...(serverName === undefined ? {} : { serverName }),
     ...(certificate === undefined ? {} : { credentials: certificate }),
-    limits: trust.kind === 'unverified' ? limits.link.stranger : limits.link.authenticated,
+    limits: trust.kind === 'unverified' ? limits.link.stranger : profile.link,
   })
   try {
-    const greeting = within(greet(link, { ...call, dialId }), limits.link.handshakeMs, 'handshake', signal)
+    const greeting = within(greet(link, { ...call, dialId }), profile.handshakeMs, 'handshake', signal)
     const { channel } = await orWhyClosed(link, greeting)
     return { link, channel }
   } catch (error) {

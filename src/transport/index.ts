@@ -5,19 +5,19 @@ import { kcpTransport } from './kcp.js'
 import { memoryTransport } from './memory.js'
 import { quicTransport } from './quic.js'
 import { tlsTransport } from './tls.js'
-import type { Transport, TransportName } from './transport.js'
+import type { PathSettings, Transport, TransportName } from './transport.js'
 
-const makers: Partial<Record<TransportName, () => Transport>> = {
+const makers: Partial<Record<TransportName, (options: { path?: PathSettings }) => Transport>> = {
   kcp: kcpTransport,
-  memory: memoryTransport,
+  memory: () => memoryTransport(),
   quic: quicTransport,
   tls: tlsTransport,
 }
 
-/** Throws unsupported for a transport that this build does not have. */
-export function transportByName(name: TransportName): Transport {
+/** path: of all of its links. Throws unsupported for a transport that this build does not have. */
+export function transportByName(name: TransportName, path?: PathSettings): Transport {
   const make = makers[name]
-  if (make !== undefined) return make()
+  if (make !== undefined) return make(path === undefined ? {} : { path })
   const known = Object.keys(makers).join(', ')
   throw new PetrelError('unsupported', 'config', `transport "${name}" is not part of this build: use one of ${known}`)
 }

@@ -15,7 +15,17 @@ import { dialAborted, listenAborted, noMoreKeys, otherKey } from './errors.js'
 import { systemRoots } from './roots.js'
 import { useBbr } from './tcp-congestion.js'
 import { dialFailure, listenFailure } from './tls-errors.js'
-import type { Address, Credentials, DialOptions, Link, Listener, ListenOptions, Peer, Transport } from './transport.js'
+import type {
+  Address,
+  Credentials,
+  DialOptions,
+  Link,
+  Listener,
+  ListenOptions,
+  PathSettings,
+  Peer,
+  Transport,
+} from './transport.js'
 import type { KeepAliveTimes } from './yamux/keep-alive.js'
 import { YamuxLink } from './yamux/link.js'
 
@@ -24,6 +34,8 @@ const alpn = 'petrel/1'
 export interface TlsOptions {
   /** When a silent peer is given up; limits.yamux when left out. */
   readonly times?: KeepAliveTimes
+  /** Of it only how much a link may use counts here. */
+  readonly path?: PathSettings
 }
 
 /** Makes the `tls` transport. */
@@ -37,7 +49,7 @@ export function tlsTransport(options: TlsOptions = {}): Transport {
 
 // ---- dialling ----
 
-function dialTls(address: Address, options: DialOptions, { times }: TlsOptions): Promise<Link> {
+function dialTls(address: Address, options: DialOptions, { times, path }: TlsOptions): Promise<Link> {
   const { signal, trust } = options
   if (signal?.aborted === true) return Promise.reject(dialAborted(address))
   return new Promise((resolve, reject) => {
@@ -71,8 +83,9 @@ function dialTls(address: Address, options: DialOptions, { times }: TlsOptions):
         new YamuxLink({
           ...common(socket, { verified: trust.kind !== 'unverified', pin }),
           role: 'dialer',
-          limits: options.limits ?? limits.link.authenticated,
+          limits: options.limits ?? path?.profile.link ?? limits.link.authenticated,
           stranger: false,
+          path,
           ...(times === undefined ? {} : { times }),
         }),
       )
@@ -260,6 +273,7 @@ class TlsListener implements Listener {
       role: 'listener',
       limits: limits.link.stranger,
       stranger: true,
+      path: this.#options.path,
       ...(leave === undefined ? {} : { raised: leave }),
       ...(this.#options.times === undefined ? {} : { times: this.#options.times }),
     })

@@ -2,6 +2,7 @@
 // checks them for each. Nothing above this file knows which transport carries a link.
 
 import type { Duplex } from 'node:stream'
+import type { Profile, ProfileName } from '../base/limits.js'
 
 export type TransportName = 'quic' | 'kcp' | 'tls' | 'memory'
 
@@ -51,6 +52,16 @@ export interface LinkLimits {
   readonly creditBytes: number
   /** Bytes of received datagrams that may wait to be read; the oldest go first. */
   readonly datagramBytes: number
+}
+
+/** What an end is told of the paths of its links; of what it sends itself. Rates: bytes a second. tls has neither the
+ *  profile's windows nor the rates: they are the system's there. */
+export interface PathSettings {
+  readonly profile: Profile
+  /** A hint to begin with: what the path is said to take. */
+  readonly bandwidth?: number | undefined
+  /** No more than this leaves on one link. */
+  readonly bandwidthLimit?: number | undefined
 }
 
 export interface DialOptions {
@@ -122,6 +133,11 @@ export interface LinkStats {
   readonly droppedDatagrams: number | undefined
   /** The system's name of what paces this side's TCP ("bbr", "cubic"); undefined: not TCP, or not known. */
   readonly congestionControl: string | undefined
+  /** What this end was told of its path; undefined: nothing. */
+  readonly profile: ProfileName | undefined
+  /** Bytes a second; tls keeps to neither. */
+  readonly bandwidth: number | undefined
+  readonly bandwidthLimit: number | undefined
 }
 
 /** Iterates the streams that the peer opened, each once; ends when the link has ended. One reader. */

@@ -107,6 +107,34 @@ for (const { name: transport } of installedTransports().transports) {
   })
 }
 
+for (const { name: transport } of installedTransports().transports) {
+  test.serial(
+    `over ${transport}, each end’s link has what that end was told of its path, and status shows it`,
+    async (t) => {
+      const { home, server, joinString } = await startServer(t, ['--profile', 'small', '--bandwidth-limit', '20mbit'])
+      const args = ['tcp', '1', '--transport', transport, '--profile', 'satellite', '--bandwidth', '8mbit']
+      const { home: clientHome, client } = await startClient(t, joinString, args)
+      const told = async (at: string) => {
+        const [petrel] = await statusOf(t, at)
+        const { profile, bandwidth, bandwidthLimit } = petrel.sessions[0].link
+        return [profile, bandwidth, bandwidthLimit]
+      }
+      t.deepEqual(await told(home), ['small', undefined, 2_500_000])
+      t.deepEqual(await told(clientHome), ['satellite', 1_000_000, undefined])
+      const { stdout } = await runPetrel(t, ['status'], { home })
+      const unkept = transport === 'tls' ? ' \\(not kept over tls\\)' : ''
+      t.regex(stdout, new RegExp(`^ {9}profile small, at most 2\\.5 MB/s${unkept}$`, 'm'))
+      if (transport !== 'tls') return
+      for (const [petrel, key] of [
+        [server, 'bandwidth_limit'],
+        [client, 'bandwidth'],
+      ] as const) {
+        await petrel.said('stderr', new RegExp(`links over tls do not heed ${key}, because`))
+      }
+    },
+  )
+}
+
 test.serial('status tells of a udp proxy: its flows, and what was dropped', async (t) => {
   const { home, joinString } = await startServer(t)
   const echo = createSocket('udp4').on('message', (payload, from) => echo.send(payload, from.port, from.address))

@@ -278,10 +278,15 @@ test.serial('SIGHUP names what needs a restart and takes the rest', async (t) =>
   const config = write('bind_port: 0')
   const server = startPetrel(t, ['server', '--config', config], { home: folder.path })
   const [, address = ''] = await server.said('stderr', /"address":"([^"]+)"/)
-  write(`bind_port: 9\nkcp_port: 10\ntransports: [tls]\nlog: { level: debug, format: pretty }\nauth_token: ${token}`)
+  write(
+    `bind_port: 9\nkcp_port: 10\ntransports: [tls]\nprofile: small\nbandwidth: 9mbit\nlog: { level: debug, format: pretty }\nauth_token: ${token}`,
+  )
   server.child.kill('SIGHUP')
-  await server.said('stderr', /the new configuration holds, except bind_port, kcp_port, transports, log\.format"/)
-  for (const key of ['bind_port', 'kcp_port', 'transports', 'log.format']) {
+  await server.said(
+    'stderr',
+    /the new configuration holds, except bind_port, kcp_port, transports, profile, bandwidth, log\.format"/,
+  )
+  for (const key of ['bind_port', 'kcp_port', 'transports', 'profile', 'bandwidth', 'log.format']) {
     await server.said('stderr', new RegExp(`"warn".*"${key}: needs a restart`))
   }
   const env = { PETREL_TOKEN: token }

@@ -57,7 +57,7 @@ for (const dialled of races) {
   test.serial(
     `of ${dialled.length} links of one race, ${dialled.join(' and ')}, one is admitted, many times`,
     async (t) => {
-      const transports: readonly Transport[] = [...new Set(dialled)].map(transportByName)
+      const transports: readonly Transport[] = [...new Set(dialled)].map((name) => transportByName(name))
       const said: string[] = []
       const log = { ...silent, warn: (_: object, line?: string) => void said.push(line ?? '') }
       const server = await startServer(await serverOptions(transports, { log }))

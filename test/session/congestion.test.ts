@@ -1,6 +1,6 @@
 import test from 'ava'
-import { sayCongestion } from '../../src/session/congestion.js'
-import type { LinkStats } from '../../src/transport/transport.js'
+import { sayCongestion, sayUnkept } from '../../src/session/congestion.js'
+import type { LinkStats, TransportName } from '../../src/transport/transport.js'
 
 const linkWith = (congestionControl: string | undefined) => ({
   remote: { host: '127.0.0.1', port: 9 },
@@ -21,4 +21,22 @@ test('which congestion control a link has is said each time, how to allow bbr on
   )
   t.is(said.info.length, 1)
   t.regex(said.info[0] ?? '', /use cubic, .*`modprobe tcp_bbr` .*net\.ipv4\.tcp_allowed_congestion_control/)
+})
+
+test('that tls does not heed what it is told of rates is said once, and of nothing else', (t) => {
+  const said: string[] = []
+  const log = { warn: (text: string) => said.push(text) } as never
+  const link = (transport: TransportName, told: Partial<LinkStats>) => ({
+    transport,
+    stats: () => ({ profile: 'satellite', ...told }) as LinkStats,
+  })
+  sayUnkept(link('tls', {}), log)
+  sayUnkept(link('quic', { bandwidth: 1, bandwidthLimit: 1 }), log)
+  sayUnkept(link('kcp', { bandwidthLimit: 1 }), log)
+  t.deepEqual(said, [])
+  sayUnkept(link('tls', { bandwidth: 1, bandwidthLimit: 1 }), log)
+  sayUnkept(link('tls', { bandwidth: 1 }), log)
+  t.deepEqual(said, [
+    'links over tls do not heed bandwidth and bandwidth_limit, because the system paces TCP: quic and kcp do (`transport`)',
+  ])
 })

@@ -11,7 +11,7 @@ import type { Transport, TransportName } from '../../src/transport/transport.js'
 import { clientOptions, serverOptions, startServer, tcpProxy, token, udpProxy, watchClient } from '../support/ends.js'
 
 const names: readonly TransportName[] = hasAddon() ? ['memory', 'tls', 'quic', 'kcp'] : ['memory', 'tls']
-const transports: readonly Transport[] = names.map(transportByName)
+const transports: readonly Transport[] = names.map((name) => transportByName(name))
 
 async function echoService(t: { teardown(fn: () => void): void }): Promise<number> {
   const service = net.createServer({ allowHalfOpen: true }, (socket) => {

@@ -3,10 +3,20 @@
 import { realpathSync } from 'node:fs'
 import type { Command } from 'commander'
 import { PetrelError } from '../../base/errors.js'
-import { configFile, type LogFlags, logValues, surroundings, textValue, withLogFlags } from '../flags.js'
+import {
+  configFile,
+  type LogFlags,
+  logValues,
+  type PathFlags,
+  pathValues,
+  surroundings,
+  textValue,
+  withLogFlags,
+  withPathFlags,
+} from '../flags.js'
 import { commandId, loadClientHere, serve } from '../serve.js'
 
-interface ClientFlags extends LogFlags {
+interface ClientFlags extends LogFlags, PathFlags {
   readonly config?: string
   readonly server?: string
   readonly tokenFile?: string
@@ -24,7 +34,7 @@ export function addClientCommand(program: Command): void {
     .option('--server <host:port>', 'the server to dial')
     .option('--token-file <file>', 'the token')
     .option('--transport <name>', 'auto, quic, kcp or tls')
-  withLogFlags(command)
+  withLogFlags(withPathFlags(command))
     .addHelpText(
       'after',
       `
@@ -49,6 +59,7 @@ async function runClient(flags: ClientFlags): Promise<void> {
     ...textValue('server', '--server', flags.server),
     ...textValue('token_file', '--token-file', flags.tokenFile),
     ...textValue('transport', '--transport', flags.transport),
+    ...pathValues(flags),
     ...logValues(flags),
   ]
   const settings = loadClientHere(file, values, around)

@@ -6,10 +6,20 @@ import { defaults } from '../../base/limits.js'
 import type { ProxyKind } from '../../proxy/proxy.js'
 import { formatAddress, parseAddress } from '../../transport/address.js'
 import type { Address } from '../../transport/transport.js'
-import { configFile, type LogFlags, logValues, surroundings, textValue, withLogFlags } from '../flags.js'
+import {
+  configFile,
+  type LogFlags,
+  logValues,
+  type PathFlags,
+  pathValues,
+  surroundings,
+  textValue,
+  withLogFlags,
+  withPathFlags,
+} from '../flags.js'
 import { commandId, loadClientHere, serve } from '../serve.js'
 
-interface ExposeFlags extends LogFlags {
+interface ExposeFlags extends LogFlags, PathFlags {
   readonly config?: string
   readonly server?: string
   readonly tokenFile?: string
@@ -42,7 +52,7 @@ export function addExposeCommand(program: Command, type: ProxyKind): void {
     .option('--deny <network>', 'visitors that may not; may be given several times', gather)
     .option('-c, --config <file>', 'a client.yaml for everything but the proxies')
   if (type === 'tcp') command.option('--proxy-protocol', 'tell the service the visitor’s address (PROXY protocol v2)')
-  withLogFlags(command)
+  withLogFlags(withPathFlags(command))
     .addHelpText(
       'after',
       `
@@ -75,6 +85,7 @@ async function expose(type: ProxyKind, target: string, flags: ExposeFlags): Prom
     ...textValue('server', '--server', flags.server),
     ...textValue('token_file', '--token-file', flags.tokenFile),
     ...textValue('transport', '--transport', flags.transport),
+    ...pathValues(flags),
     ...logValues(flags),
   ]
   const settings = loadClientHere(configFile('client', flags.config, around), values, around)

@@ -7,12 +7,23 @@ import { pemPin } from '../../base/pin.js'
 import { formatJoin } from '../../config/join-string.js'
 import type { FlagValue } from '../../config/read.js'
 import { loadServer, type ServerSettings } from '../../config/server.js'
-import type { ServerOptions } from '../../server/options.js'
+import type { ServerLimits, ServerOptions } from '../../server/options.js'
 import { startServer } from '../../server/server.js'
 import { formatAddress } from '../../transport/address.js'
 import type { Address, Transport } from '../../transport/transport.js'
 import { type Identity, publicHost, serverIdentity } from '../first-start.js'
-import { configFile, flagValue, type LogFlags, logValues, surroundings, textValue, withLogFlags } from '../flags.js'
+import {
+  configFile,
+  flagValue,
+  type LogFlags,
+  logValues,
+  type PathFlags,
+  pathValues,
+  surroundings,
+  textValue,
+  withLogFlags,
+  withPathFlags,
+} from '../flags.js'
 import { openLocal } from '../local/listen.js'
 import { openLog } from '../log.js'
 import { reloader } from '../reload.js'
@@ -20,7 +31,7 @@ import { onStopSignal } from '../signals.js'
 import { describeServer } from '../status/describe.js'
 import { chosenTransports } from '../transports.js'
 
-interface ServerFlags extends LogFlags {
+interface ServerFlags extends LogFlags, PathFlags {
   readonly config?: string
   readonly bindAddr?: string
   readonly bindPort?: string
@@ -47,7 +58,7 @@ export function addServerCommand(program: Command): void {
     )
     .option('--token-file <file>', 'the token that every client must have')
     .option('--print-join', 'print the join string and end')
-  withLogFlags(command)
+  withLogFlags(withPathFlags(command))
     .addHelpText(
       'after',
       `
@@ -71,7 +82,10 @@ async function runServer(flags: ServerFlags): Promise<void> {
   }
   const { log, setLevel, forPeople } = await openLog(settings.log)
   for (const warning of settings.warnings) log.warn(warning)
-  const { transports, missing } = chosenTransports(settings.transports, { kcp: settings.kcpPort })
+  const { transports, missing } = chosenTransports(settings.transports, {
+    ports: { kcp: settings.kcpPort },
+    path: settings.path,
+  })
   const over = names(transports, settings)
   if (missing !== undefined) log.warn(`${missing.message}; clients can come over ${over}`)
 
@@ -82,7 +96,7 @@ async function runServer(flags: ServerFlags): Promise<void> {
     clients: who.clients,
     ports: now.ports,
     proxyBindAddress: now.proxyBindAddress,
-    limits: now.limits,
+    limits: limitsUnder(settings, now),
     log,
   })
   const server = await startServer(options(settings, identity))
@@ -116,6 +130,13 @@ async function runServer(flags: ServerFlags): Promise<void> {
   log.info('stopped')
 }
 
+/** What hangs on a profile waits for the restart with it. */
+function limitsUnder(started: ServerSettings, now: ServerSettings): ServerLimits {
+  if (now.path.profile === started.path.profile) return now.limits
+  const { link, handshakeMs } = started.limits
+  return { ...now.limits, link, handshakeMs }
+}
+
 const names = (transports: readonly Transport[], { kcpPort }: ServerSettings) =>
   transports.map(({ name }) => (name === 'kcp' && kcpPort !== undefined ? `kcp on port ${kcpPort}` : name)).join(', ')
 
@@ -130,6 +151,7 @@ function load(flags: ServerFlags): ServerSettings {
       ...textValue('public_host', '--public-host', flags.publicHost),
       ...portRange(flags.ports),
       ...textValue('auth_token_file', '--token-file', flags.tokenFile),
+      ...pathValues(flags),
       ...logValues(flags),
     ],
   })

@@ -24,6 +24,10 @@ const link = z.object({
   openStreams: z.number(),
   droppedDatagrams: z.number().optional(),
   congestionControl: z.string().optional(),
+  /** What that end was told of its path; rates: bytes a second. */
+  profile: z.string().optional(),
+  bandwidth: z.number().optional(),
+  bandwidthLimit: z.number().optional(),
   /** Bytes a second since the reading before; the reader's addition. */
   sentRate: z.number().optional(),
   receivedRate: z.number().optional(),

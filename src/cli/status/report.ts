@@ -31,6 +31,7 @@ const describe = ({ client, since, link, flows, proxies }: SessionReport, nowMs:
 
 function describeLink(link: LinkReport): string[] {
   const { rttMs, minRttMs, lossRatio, mtuBytes, cwndBytes, deliveryRate, congestionControl, openStreams } = link
+  const { profile, bandwidth, bandwidthLimit } = link
   const path = [
     rttMs === undefined ? '' : `rtt ${rttMs.toFixed(1)} ms`,
     minRttMs === undefined ? '' : `least ${minRttMs.toFixed(1)} ms`,
@@ -42,6 +43,13 @@ function describeLink(link: LinkReport): string[] {
     deliveryRate === undefined ? '' : `path ${formatRate(deliveryRate)}`,
     congestionControl === undefined ? '' : `congestion control ${congestionControl}`,
   ]
+  // Over tls neither rate is kept.
+  const unkept = link.transport === 'tls' ? ' (not kept over tls)' : ''
+  const told = [
+    profile === undefined ? '' : `profile ${profile}`,
+    bandwidth === undefined ? '' : `bandwidth ${formatRate(bandwidth)}${unkept}`,
+    bandwidthLimit === undefined ? '' : `at most ${formatRate(bandwidthLimit)}${unkept}`,
+  ]
   const traffic = [
     `sent ${formatBytes(link.sentBytes)}${rateOf(link.sentRate)}`,
     `received ${formatBytes(link.receivedBytes)}${rateOf(link.receivedRate)}`,
@@ -49,7 +57,7 @@ function describeLink(link: LinkReport): string[] {
   const streams = `${openStreams} ${openStreams === 1 ? 'stream' : 'streams'} open`
   return [
     `link   ${link.transport} with ${link.remote}, ${streams}`,
-    ...[path, pace, traffic]
+    ...[path, pace, told, traffic]
       .map((parts) => parts.filter((part) => part !== '').join(', '))
       .filter((line) => line !== '')
       .map(under),

@@ -7,16 +7,34 @@ import { fileURLToPath } from 'node:url'
 import { type ErrorCode, isPetrelError, PetrelError } from '../../base/errors.js'
 import type { Credentials } from '../transport.js'
 
+export interface AddonProfile {
+  /** A packet is lost when so many later ones, or one sent so many round trips later, were acknowledged. */
+  readonly reorderPackets: number
+  readonly reorderTime: number
+  readonly firstPackets: number
+  /** Kept until acknowledged, at most. */
+  readonly sendBytes: number
+  /** Asked of the system for each buffer of a socket. */
+  readonly socketBytes: number
+  /** Bytes a second. */
+  readonly bandwidth?: number
+  readonly bandwidthLimit?: number
+}
+
 export interface AddonLimits {
   readonly streams: number
   readonly creditBytes: number
   readonly datagramBytes: number
   /** One stream's window while few are open. */
   readonly windowBytes: number
+  /** From the first packet to a finished handshake. */
+  readonly handshakeMs: number
   /** Silence that ends the link. */
   readonly idleMs: number
   /** Quiet before the peer is asked for a sign of life. */
   readonly keepAliveMs: number
+  /** Does not change with the limits. */
+  readonly profile: AddonProfile
 }
 
 export type NativeProtocol = 'quic' | 'kcp'

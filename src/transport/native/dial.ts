@@ -24,7 +24,7 @@ export async function dial(protocol: Protocol, address: Address, options: DialOp
   let failure: unknown
   for (const [index, host] of hosts.entries()) {
     const isLast = index === hosts.length - 1
-    const timeoutMs = isLast ? limits.link.handshakeMs : limits.link.addressAttemptMs
+    const timeoutMs = isLast ? protocol.path.profile.handshakeMs : limits.link.addressAttemptMs
     try {
       return await dialOne(engine, { protocol, address, host, options, timeoutMs })
     } catch (error) {
@@ -71,7 +71,7 @@ function dialOne(engine: Engine, attempt: Attempt) {
         done()
         const remote = { host, port: address.port }
         const verified = trust.kind !== 'unverified'
-        resolve(new NativeLink({ engine, id, role: 'dialer', transport: protocol.name, remote, verified }))
+        resolve(new NativeLink({ engine, id, role: 'dialer', protocol, remote, verified }))
       },
       onFailed: (code, reason) => fail(dialFailure(attempt, code, reason)),
       onClosed: (_code, _by, reason) => fail(dialFailure(attempt, failed.refused, reason)),
@@ -82,7 +82,7 @@ function dialOne(engine: Engine, attempt: Attempt) {
 
 function begin(engine: Engine, { protocol, address, host, options }: Attempt): number {
   const name = options.serverName ?? address.host
-  const most = addonLimits(options.limits ?? limits.link.authenticated, protocol.times)
+  const most = addonLimits(options.limits ?? protocol.path.profile.link, protocol)
   try {
     return engine.addon.dial(protocol.name, host, address.port, name, trustOf(options.trust), options.credentials, most)
   } catch (error) {

@@ -11,6 +11,7 @@ import { addonError } from './binding.js'
 import { NativeDatagrams } from './datagrams.js'
 import type { Engine, LinkSink } from './engine.js'
 import { addonLimits } from './limits.js'
+import type { Protocol } from './protocol.js'
 import { LinkCounters } from './stats.js'
 import { NativeStream } from './stream.js'
 
@@ -22,7 +23,7 @@ export interface NativeLinkOptions {
   readonly engine: Engine
   readonly id: number
   readonly role: Link['role']
-  readonly transport: TransportName
+  readonly protocol: Protocol
   /** Where the peer is while the engine does not say otherwise. */
   readonly remote: Address
   readonly verified: boolean
@@ -36,6 +37,7 @@ export class NativeLink implements Link, LinkSink {
   readonly datagrams: NativeDatagrams | undefined
   readonly closed: Promise<LinkClosed>
   readonly #engine: Engine
+  readonly #protocol: Protocol
   readonly #id: number
   readonly #incoming = new AsyncQueue<Stream>(backlog)
   readonly #streams = new Map<number, NativeStream>()
@@ -46,13 +48,14 @@ export class NativeLink implements Link, LinkSink {
   #closedAs: LinkClosed | undefined
   #closing = false
 
-  constructor({ engine, id, role, transport, remote, verified }: NativeLinkOptions) {
+  constructor({ engine, id, role, protocol, remote, verified }: NativeLinkOptions) {
     this.#engine = engine
+    this.#protocol = protocol
     this.#id = id
     this.role = role
-    this.transport = transport
+    this.transport = protocol.name
     this.#remote = remote
-    this.#counters = new LinkCounters(engine.addon, id)
+    this.#counters = new LinkCounters(engine.addon, id, protocol.path)
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -89,7 +92,7 @@ export class NativeLink implements Link, LinkSink {
   }
 
   raiseLimits(to: LinkLimits): void {
-    this.#engine.addon.raiseLimits(this.#id, addonLimits(to))
+    this.#engine.addon.raiseLimits(this.#id, addonLimits(to, this.#protocol))
   }
 
   async close(reason: { readonly code: number; readonly reason: string } = { code: LinkEnd.normal, reason: '' }) {

@@ -34,7 +34,7 @@ export class NativeListener implements Listener {
         host!,
         address.port,
         options.credentials,
-        addonLimits(limits.link.stranger, protocol.times),
+        addonLimits(limits.link.stranger, protocol),
       )
       return new NativeListener(engine, protocol, id, { host: address.host, port })
     } catch (error) {
@@ -90,7 +90,7 @@ export class NativeListener implements Listener {
       engine,
       id,
       role: 'listener',
-      transport: this.#protocol.name,
+      protocol: this.#protocol,
       remote,
       verified: false,
     })

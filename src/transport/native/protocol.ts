@@ -1,5 +1,6 @@
 // What tells one native transport from another.
 
+import type { PathSettings } from '../transport.js'
 import type { NativeProtocol } from './binding.js'
 import type { SilenceTimes } from './limits.js'
 
@@ -7,4 +8,5 @@ export interface Protocol {
   readonly name: NativeProtocol
   /** When a silent peer is given up. */
   readonly times: SilenceTimes
+  readonly path: PathSettings
 }

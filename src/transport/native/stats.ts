@@ -1,6 +1,6 @@
 // A link's counters, read from the addon when asked for. The loss ratio is that of the last seconds between readings.
 
-import type { LinkStats } from '../transport.js'
+import type { LinkStats, PathSettings } from '../transport.js'
 import type { Addon } from './binding.js'
 
 /** Loss is counted from a reading this old or older. */
@@ -23,14 +23,16 @@ export interface NativeLinkStats extends LinkStats {
 export class LinkCounters {
   readonly #addon: Addon
   readonly #link: number
+  readonly #path: PathSettings
   readonly #numbers = new Float64Array(14)
   #old: Sample = { atMs: 0, sent: 0, lost: 0 }
   #recent: Sample = { atMs: performance.now(), sent: 0, lost: 0 }
   #last: NativeLinkStats | undefined
 
-  constructor(addon: Addon, link: number) {
+  constructor(addon: Addon, link: number, path: PathSettings) {
     this.#addon = addon
     this.#link = link
+    this.#path = path
   }
 
   read(): NativeLinkStats {
@@ -58,6 +60,9 @@ export class LinkCounters {
       openStreams: n[9]!,
       droppedDatagrams: n[11]!,
       congestionControl: undefined,
+      profile: this.#path.profile.name,
+      bandwidth: this.#path.bandwidth,
+      bandwidthLimit: this.#path.bandwidthLimit,
       sendBufferBytes: n[12]!,
       receiveBufferBytes: n[13]!,
       grantedBytes: n[10]!,

@@ -7,7 +7,17 @@ import { LinkEnd, PetrelError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
 import { AsyncQueue } from '../../base/queue.js'
 import { openAborted } from '../errors.js'
-import type { Address, Datagrams, Link, LinkClosed, LinkLimits, LinkStats, Peer, TransportName } from '../transport.js'
+import type {
+  Address,
+  Datagrams,
+  Link,
+  LinkClosed,
+  LinkLimits,
+  LinkStats,
+  PathSettings,
+  Peer,
+  TransportName,
+} from '../transport.js'
 import { Waiters } from '../waiters.js'
 import type { Channel } from './channel.js'
 import type { KeepAliveTimes } from './keep-alive.js'
@@ -27,8 +37,9 @@ export interface LinkParts {
   readonly datagrams?: Datagrams
   readonly times?: KeepAliveTimes
   readonly unaccepted?: number
-  /** The carrier's, for stats. */
+  /** The carrier's, for stats; and what was told of its path. */
   readonly congestionControl?: string | undefined
+  readonly path?: PathSettings | undefined
   exportKey(label: string, context: Uint8Array, bytes: number): Uint8Array
   /** limits were raised: the peer is known. */
   raised?(limits: LinkLimits): void
@@ -160,6 +171,9 @@ export class YamuxLink implements Link, StreamOwner {
       openStreams: this.#session.openStreams,
       droppedDatagrams: undefined,
       congestionControl: this.#parts.congestionControl,
+      profile: this.#parts.path?.profile.name,
+      bandwidth: this.#parts.path?.bandwidth,
+      bandwidthLimit: this.#parts.path?.bandwidthLimit,
     }
   }
 

@@ -15,6 +15,9 @@ const stats = (more: Partial<LinkStats>): LinkStats => ({
   lostPackets: undefined,
   droppedDatagrams: undefined,
   congestionControl: undefined,
+  profile: undefined,
+  bandwidth: undefined,
+  bandwidthLimit: undefined,
   openStreams: 2,
   ...more,
 })

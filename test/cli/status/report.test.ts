@@ -71,12 +71,15 @@ test('what a link does not know is not shown', (t) => {
     receivedBytes: 0,
     openStreams: 2,
     congestionControl: 'cubic',
+    profile: 'small',
+    bandwidthLimit: 2_500_000,
   }
   const [session] = status({}).sessions
   const lines = report(status({ sessions: [{ ...session!, link: tls, flows: {}, proxies: [] }] }))
   t.deepEqual(lines.slice(3), [
     '  link   tls with h:1, 2 streams open',
     '         congestion control cubic',
+    '         profile small, at most 2.5 MB/s (not kept over tls)',
     '         sent 0 B, received 0 B',
   ])
 })

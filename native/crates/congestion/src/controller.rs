@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use crate::base::{BaseLoss, deviation};
 use crate::cubic::Cubic;
 use crate::rounds::{Round, Rounds, Steadied, Train};
+use crate::start::{Hint, Start};
 
-/// Packets: first window, and the least.
-const INITIAL_PACKETS: u64 = 32;
+/// Packets of the least window.
 const MIN_PACKETS: u64 = 4;
+/// Of a rate that is not to be exceeded, what makes looking for more useless.
+const LIMITED: f64 = 0.95;
 /// The queue that is allowed, as a part of the round trip and within bounds; and never less than so many packets.
 const LIMIT_PART: u32 = 4;
 const LEAST_LIMIT: Duration = Duration::from_millis(10);
@@ -99,6 +101,9 @@ struct Shrinking {
 #[derive(Debug, Clone)]
 pub struct Controller {
     packet: u64,
+    start: Start,
+    /// While it is believed.
+    hint: Option<Hint>,
     phase: Phase,
     rounds: Rounds,
     train: Train,
@@ -143,15 +148,21 @@ pub struct Controller {
 impl Controller {
     /// packet: largest packet of the path, bytes.
     pub fn new(packet: u64) -> Self {
+        Self::with(packet, Start::DEFAULT)
+    }
+
+    pub fn with(packet: u64, start: Start) -> Self {
         Self {
             packet,
+            start,
+            hint: start.hint(),
             phase: Phase::Startup { best: 0.0, stale: 0, loss: 1.0 },
             rounds: Rounds::new(),
             train: Train::default(),
             steadied: Steadied::default(),
             base: BaseLoss::default(),
             rate: 0.0,
-            window: (INITIAL_PACKETS * packet.min(1_500)) as f64,
+            window: (start.packets * packet.min(1_500)) as f64,
             min_rtt: [None; 2],
             below_since: None,
             below_until: None,
@@ -192,6 +203,9 @@ impl Controller {
         self.used = self.used.max(self.in_flight + self.batch);
         let least = &mut self.min_rtt[1];
         *least = Some(least.map_or(rtt, |min| min.min(rtt)));
+        if let Some(window) = self.hint.as_mut().and_then(|hint| hint.first(rtt)) {
+            self.window = self.window.max(window);
+        }
         self.rounds.acked(now, sent, rtt, bytes, app_limited);
         if self.was_below(sent) {
             self.base.below(1.0, 0.0);
@@ -199,7 +213,8 @@ impl Controller {
         if let Phase::Startup { .. } = self.phase
             && !app_limited
         {
-            if self.window < USED * self.used as f64 {
+            let hinted = self.hint.map_or(f64::INFINITY, |hint| hint.most(self.min_rtt()));
+            if self.window < hinted.min(USED * self.used as f64) {
                 self.window += STARTUP_GROWTH * bytes as f64;
             }
             self.train.acked(now, rtt, bytes);
@@ -207,7 +222,8 @@ impl Controller {
             let queue = self.train.min_rtt().map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.min_rtt()));
             if queue > self.limit() / 3 {
                 // Clumps of acknowledgements are faster than the path.
-                let most = (1.0 + STARTUP_GROWTH) * self.rate;
+                let hinted = self.hint.map_or(0.0, |hint| hint.rate);
+                let most = ((1.0 + STARTUP_GROWTH) * self.rate).max(hinted);
                 let train = self.train.rate().unwrap_or(most);
                 self.rate = self.rate.max(if most > 0.0 { train.min(most) } else { train });
                 self.end_startup(now);
@@ -253,12 +269,13 @@ impl Controller {
         (self.window as u64).max(MIN_PACKETS * self.packet)
     }
 
-    /// Bytes a second; None before anything was measured.
+    /// Bytes a second; None before anything was measured or told.
     pub fn pacing_rate(&self) -> Option<u64> {
-        let min_rtt = self.min_rtt[1].or(self.min_rtt[0])?;
+        let Some(min_rtt) = self.min_rtt[1].or(self.min_rtt[0]) else { return self.start.limit };
         let by_window = self.window() as f64 / self.rtt.max(min_rtt).as_secs_f64().max(1e-4);
         let gain = if matches!(self.phase, Phase::Startup { .. }) { STARTUP_PACE } else { PACE };
-        Some((gain * by_window.max(self.sending_rate())).max(self.packet as f64) as u64)
+        let wanted = (gain * by_window.max(self.sending_rate())).max(self.packet as f64) as u64;
+        Some(wanted.min(self.start.limit.unwrap_or(u64::MAX)))
     }
 
     /// Bytes that leave back to back: a millisecond's worth, and no more than one call of the system takes.
@@ -278,7 +295,7 @@ impl Controller {
     }
 
     pub fn initial_window(&self) -> u64 {
-        INITIAL_PACKETS * self.packet.min(1_500)
+        self.start.packets * self.packet.min(1_500)
     }
 
     // ---- the model ----
@@ -378,8 +395,20 @@ impl Controller {
     }
 
     fn startup(&mut self, now: Instant, round: Round, queue: Duration) {
-        let Phase::Startup { best, stale, loss } = &mut self.phase else { return };
         self.rate = self.rate.max(round.rate());
+        if let Some(hint) = self.hint {
+            if round.loss() > DROWNED {
+                // It was too much, or the path loses as much: what came through is the beginning of a usual start-up.
+                self.hint = None;
+                self.window = self.window.min((round.acked as f64).max(self.initial_window() as f64));
+                return;
+            }
+            if hint.is_reached(self.rate) {
+                // There may be more than anybody said.
+                return self.go_up();
+            }
+        }
+        let Phase::Startup { best, stale, loss } = &mut self.phase else { return };
         if round.rate() >= *best * FULL_GROWTH {
             *best = round.rate();
             *stale = 0;
@@ -395,6 +424,7 @@ impl Controller {
     }
 
     fn end_startup(&mut self, now: Instant) {
+        self.hint = None;
         self.window = self.capacity();
         self.go_below(now);
     }
@@ -438,17 +468,26 @@ impl Controller {
         self.window = self.window.clamp(0.95 * full, 2.0 * self.capacity().max(1.0));
         self.idle = if stands { 0 } else { self.idle.saturating_add(1) };
         self.up_in = self.up_in.saturating_sub(1);
-        if self.idle >= 2 && self.up_in == 0 {
-            self.phase = Phase::Up { rate: self.rate };
-            self.window *= UP;
-            self.hold = 1;
-            return;
+        if self.idle >= 2 && self.up_in == 0 && !self.is_limited() {
+            return self.go_up();
         }
         let is_due = self.below_until.is_none_or(|until| now.saturating_duration_since(until) >= BELOW_EVERY);
         let every = if self.base.is_known() { BELOW_EVERY_ROUNDS } else { 4 };
         if (is_due || !self.base.is_known()) && self.rounds_since_below >= every {
             self.go_below(now);
         }
+    }
+
+    fn go_up(&mut self) {
+        self.hint = None;
+        self.phase = Phase::Up { rate: self.rate };
+        self.window *= UP;
+        self.hold = 1;
+    }
+
+    /// The limit that we were told is what keeps the rate from growing.
+    fn is_limited(&self) -> bool {
+        self.start.limit.is_some_and(|limit| self.sending_rate() >= LIMITED * limit as f64)
     }
 
     /// A path that was full tells its rate; one that was not is at least so fast.

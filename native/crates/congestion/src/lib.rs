@@ -7,6 +7,7 @@
 //! over the least ever: as long as a queue stands the path is used wholly, and when it vanishes there is room.
 //!
 //! * [`Controller`] has the window, the pace, and the phases that move them.
+//! * [`Start`] is what it is told before it has measured anything.
 //! * `rounds` measures, `base` tells losses of the path from our own, `cubic` is for those who fill every queue.
 //!
 //! Sources: RFC 9438 (CUBIC); N. Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 2016 (delivery
@@ -18,5 +19,7 @@ mod base;
 mod controller;
 mod cubic;
 mod rounds;
+mod start;
 
 pub use controller::Controller;
+pub use start::Start;

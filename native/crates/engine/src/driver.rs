@@ -22,9 +22,6 @@ use crate::event::{ClosedBy, DialFailure, Event};
 use crate::link::Link;
 use crate::protocol::Key;
 
-/// From the first packet to a finished handshake; limits.link.handshakeMs.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-
 /// What one turn led to.
 #[derive(Default)]
 pub(crate) struct Turn {
@@ -69,6 +66,7 @@ impl Driver {
         refusal: Option<Refusal>,
         now: Instant,
     ) -> Self {
+        let handshake = lock(&link.state).limits.handshake;
         Self {
             link,
             key,
@@ -79,7 +77,7 @@ impl Driver {
             last_word: None,
             stranger: None,
             deadline: None,
-            handshake_deadline: now + HANDSHAKE,
+            handshake_deadline: now + handshake,
             min_rtt: Duration::ZERO,
             tick: None,
             unsent: None,
@@ -106,7 +104,7 @@ impl Driver {
             connection.handle_timeout(now);
         }
         if !self.is_connected && now >= self.handshake_deadline && !connection.is_closed() {
-            self.fail(DialFailure::Timeout, "no answer within 10 s".into());
+            self.fail(DialFailure::Timeout, "no answer in time".into());
             connection.close(now, 0x100, "handshake deadline");
         }
         self.events(connection);

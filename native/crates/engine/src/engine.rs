@@ -47,7 +47,7 @@ impl Engine {
         let identity = Identity::new(protocol, credentials)?;
         let (id, token) = (self.handle.number(), self.handle.number() as usize);
         let mut listening = lock(&self.handle.listening);
-        let place = listening.add(protocol, id, address, token)?;
+        let place = listening.add(protocol, id, address, token, stranger.profile.socket_bytes)?;
         let made = Endpoint::listener(identity, stranger, place.may_fragment).and_then(|endpoint| {
             let side = Box::new(Side::listener(endpoint, id, stranger));
             self.handle.command(Command::Listen { token: place.token, socket: place.socket, side })
@@ -81,7 +81,7 @@ impl Engine {
         limits: Limits,
     ) -> Result<Arc<Link>, Error> {
         let (dialling, refusal) = Dialling::new(protocol, trust, credentials, limits)?;
-        let socket = Socket::for_remote(remote)?;
+        let socket = Socket::for_remote(remote, limits.profile.socket_bytes)?;
         let link = Arc::new(Link::new(self.handle.number(), true, limits, self.handle.clone()));
         let name = name.to_string();
         self.handle.command(Command::Dial { socket, link: link.clone(), dialling, refusal, remote, name })?;

@@ -8,6 +8,8 @@ mod driver;
 mod engine;
 mod event;
 mod handle;
+#[cfg(test)]
+mod lab;
 mod link;
 mod listening;
 mod port;
@@ -19,7 +21,7 @@ mod stream;
 pub use engine::Engine;
 pub use event::{Closed, ClosedBy, DialFailure, Event};
 pub use link::{Link, Peer, Stats};
-pub use petrel_link::{Credentials, Error, Limits, Trust};
+pub use petrel_link::{Credentials, Error, Limits, Profile, Reordering, Trust};
 pub use protocol::Protocol;
 
 /// What all links of this process may promise to their peers, bytes (DESIGN: credit comes from two budgets).

@@ -120,7 +120,7 @@ impl Identity {
 /// What a dialler begins with.
 pub(crate) enum Dialling {
     Quic(Box<quic::DialConfig>),
-    Kcp(kcp::DialConfig),
+    Kcp(Box<kcp::DialConfig>),
 }
 
 impl Dialling {
@@ -137,7 +137,7 @@ impl Dialling {
             }
             Protocol::Kcp => {
                 let (config, refusal) = kcp::dial_config(trust, credentials, limits)?;
-                Ok((Self::Kcp(config), refusal))
+                Ok((Self::Kcp(Box::new(config)), refusal))
             }
         }
     }
@@ -211,7 +211,7 @@ impl Endpoint {
             }
             Dialling::Kcp(config) => {
                 let mut endpoint = Box::new(kcp::Endpoint::dialer());
-                let connection = endpoint.dial(Instant::now(), config, remote, name)?;
+                let connection = endpoint.dial(Instant::now(), *config, remote, name)?;
                 Ok((Self::Kcp(endpoint), Connection::Kcp(Box::new(connection))))
             }
         }

@@ -206,8 +206,10 @@ mod tests {
             credit_bytes: 0,
             datagram_bytes: 0,
             window_bytes: 0,
+            handshake: second,
             idle: second,
             keep_alive: second,
+            profile: petrel_link::Profile::DEFAULT,
         };
         let mut state = State::new(limits);
         // What the driver does, as often as it is asked.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use petrel_congestion::Controller;
+use petrel_congestion::{Controller, Start};
 use petrel_kcp_proto::early::{Early, EarlyConfig};
 use petrel_kcp_proto::rto::{Growth, Rto, RtoConfig};
 use petrel_link::tls::pin;
-use petrel_link::{Limits, Lost, PathStats, Signal};
+use petrel_link::{Limits, Lost, PathStats, Profile, Signal};
 use petrel_streams::message::Entry;
 use rustls::pki_types::ServerName;
 use rustls::quic::{ClientConnection, ServerConnection, Version};
@@ -25,7 +25,6 @@ use crate::packet::{Id, Level};
 use crate::parameters::Parameters;
 use crate::path::Path;
 use crate::received::Received;
-use crate::recovery::SLACK;
 use crate::replay::Replay;
 use crate::sent::{Item, SentPackets};
 use crate::streams::Streams;
@@ -36,11 +35,12 @@ use crate::{Packet, Random};
 /// path. With 4 windows 20 % of loss left 53 Mbit/s of 100 at 50 ms, with 16 windows 74.
 const MIN_SEND_BYTES: u64 = 512 * 1024;
 const SEND_WINDOWS: u64 = 16;
-const MAX_SEND_BYTES: u64 = 64 * 1024 * 1024;
 /// What each stream may keep however full the link is, so that a short one does not wait for a long one's bytes.
 pub(crate) const STREAM_SEND_BYTES: u64 = 16 * 1024;
-/// Later acknowledgements that make a packet lost, to begin with; see `recovery`.
-pub(crate) const EARLY: EarlyConfig = EarlyConfig { after: 3, limit: u32::MAX };
+/// When later acknowledgements make a packet lost; `recovery` asks for more of them.
+pub(crate) const fn overtaken_by(after: usize) -> EarlyConfig {
+    EarlyConfig { after, limit: u32::MAX }
+}
 /// Timeouts grow by half; `recovery` ends them at a second, so that a link moves again soon after an outage.
 const RTO: RtoConfig = RtoConfig {
     initial: Duration::from_millis(200),
@@ -198,6 +198,9 @@ impl Connection {
     ) -> Self {
         let side = if is_dialer { Side::Client } else { Side::Server };
         let mtu = Mtu::new();
+        let Profile { reordering, first_packets, bandwidth, bandwidth_limit, .. } = limits.profile;
+        let start = Start { packets: first_packets.into(), hint: bandwidth, limit: bandwidth_limit };
+        let early_after = reordering.packets.max(1) as usize;
         Self {
             id: 0,
             is_dialer,
@@ -221,13 +224,13 @@ impl Connection {
             received: Default::default(),
             sent: SentPackets::default(),
             path,
-            control: Controller::new(mtu.current() as u64),
+            control: Controller::with(mtu.current() as u64, start),
             mtu,
             pacer: Pacer::new(now),
             rto: Rto::new(RTO),
-            early: Early::new(EARLY),
-            early_after: EARLY.after,
-            slack: SLACK,
+            early: Early::new(overtaken_by(early_after)),
+            early_after,
+            slack: reordering.slack.max(1),
             latest_rtt: RTO.initial,
             min_rtt: Duration::MAX,
             timeouts: 0,
@@ -268,8 +271,12 @@ impl Connection {
     }
 
     pub(crate) fn send_room(&self) -> u64 {
-        let most = (SEND_WINDOWS * self.control.window()).clamp(MIN_SEND_BYTES, MAX_SEND_BYTES);
+        let most = (SEND_WINDOWS * self.control.window()).clamp(MIN_SEND_BYTES, self.most_kept());
         most.saturating_sub(self.buffered)
+    }
+
+    fn most_kept(&self) -> u64 {
+        self.own_limits.profile.send_bytes.max(MIN_SEND_BYTES)
     }
 
     /// How long late packets are waited for: three timeouts (RFC 9000 §10.2).

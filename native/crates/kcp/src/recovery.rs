@@ -4,10 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use petrel_kcp_proto::early::{Early, EarlyConfig};
+use petrel_kcp_proto::early::Early;
 use petrel_link::{Lost, Signal, probe_interval};
 
-use crate::connection::{Connection, EARLY, Life};
+use crate::connection::{Connection, Life, overtaken_by};
 use crate::frame::Ack;
 use crate::packet::Level;
 use crate::send_stream::Segment;
@@ -16,8 +16,7 @@ use crate::transmit::CHALLENGE;
 
 /// On paths that reorder, so many later acknowledgements are asked for at most.
 const MAX_EARLY: usize = 128;
-/// Eighths of a round trip that a packet may take longer: to begin with (RFC 9002 §6.1.2), and on paths with jitter.
-pub(crate) const SLACK: u32 = 1;
+/// Eighths of a round trip that a packet may take longer on paths with jitter.
 const MAX_SLACK: u32 = 8;
 /// Between two timeouts of a row, at most, until the path's round trip is known.
 const MAX_WAIT: Duration = Duration::from_secs(1);
@@ -53,7 +52,7 @@ impl Connection {
                 match before {
                     Fate::Overtaken if !is_probe => {
                         *early_after = (*early_after * 2).min(MAX_EARLY);
-                        *early = Early::new(EarlyConfig { after: *early_after, ..EARLY });
+                        *early = Early::new(overtaken_by(*early_after));
                     }
                     Fate::Overdue if !is_probe => *slack = (*slack * 2).min(MAX_SLACK),
                     _ => {}

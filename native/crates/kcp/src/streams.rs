@@ -46,7 +46,7 @@ pub(crate) enum Contradiction {
 }
 
 const MAX_HOLES: usize = 32 * 1024;
-/// Of all streams together: 72 MiB of smallest packets with every second one lost has 33,000.
+/// Of all streams together: 288 MiB of smallest packets, lost at random, have 63,000 at most.
 const MAX_LINK_RANGES: usize = 64 * 1024;
 
 impl Stream {

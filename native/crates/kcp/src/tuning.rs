@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use petrel_link::Limits;
+use petrel_link::{Limits, Profile};
 
 use crate::connection::Connection;
 
@@ -13,8 +13,10 @@ pub const LIMITS: Limits = Limits {
     credit_bytes: 0,
     datagram_bytes: 0,
     window_bytes: 0,
+    handshake: Duration::from_secs(10),
     idle: Duration::from_secs(15),
     keep_alive: Duration::from_secs(5),
+    profile: Profile::DEFAULT,
 };
 
 /// Settings that make rare things frequent.

@@ -6,6 +6,7 @@ mod admission;
 mod connection;
 mod error;
 mod limits;
+mod profile;
 mod silence;
 pub mod tls;
 mod verify;
@@ -14,6 +15,7 @@ pub use admission::{Admission, Verdict};
 pub use connection::{Connection, Lost, PathStats, Reading, Refused, Signal, Stopped, Transmit};
 pub use error::Error;
 pub use limits::Limits;
+pub use profile::{Profile, Reordering};
 pub use silence::probe_interval;
 pub use tls::{Credentials, Refusal, Trust};
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::profile::Profile;
+
 /// What the peer may use of us. See LinkLimits in transport.ts.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -10,8 +12,12 @@ pub struct Limits {
     pub datagram_bytes: usize,
     /// A stream's window while few are open, bytes.
     pub window_bytes: u64,
+    /// From the first packet to a finished handshake.
+    pub handshake: Duration,
     /// Silence that ends the link.
     pub idle: Duration,
     /// How long a link is quiet before the peer is asked for a sign of life.
     pub keep_alive: Duration,
+    /// Does not change with the limits.
+    pub profile: Profile,
 }

@@ -3,6 +3,7 @@
 //! `stop`, or with a handle that is gone, does nothing. Longer than most files, because it lists every call once.
 
 pub mod congestion;
+mod profile;
 mod state;
 
 use std::net::{IpAddr, SocketAddr};
@@ -15,21 +16,25 @@ use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
 use petrel_engine::{ClosedBy, Credentials, DialFailure, Engine, Event, Limits, Link, Protocol, Trust};
 
+use crate::profile::JsProfile;
 use crate::state::{Border, with, with_link};
 
 /// f64 fields of one event: kind, link, then what the kind says (see `record`).
 const RECORD: usize = 5;
 
 /// Streams, credit and datagram bytes as LinkLimits has them; windowBytes: one stream's window while few are open;
-/// idleMs: silence that ends the link; keepAliveMs: quiet before the peer is asked for a sign of life.
+/// handshakeMs: from the first packet to a finished handshake; idleMs: silence that ends the link; keepAliveMs: quiet before the peer is asked for a sign of life; profile: does not
+/// change with the limits.
 #[napi(object)]
 pub struct JsLimits {
     pub streams: u32,
     pub credit_bytes: f64,
     pub datagram_bytes: f64,
     pub window_bytes: f64,
+    pub handshake_ms: u32,
     pub idle_ms: u32,
     pub keep_alive_ms: u32,
+    pub profile: JsProfile,
 }
 
 impl From<JsLimits> for Limits {
@@ -39,8 +44,10 @@ impl From<JsLimits> for Limits {
             credit_bytes: js.credit_bytes as u64,
             datagram_bytes: js.datagram_bytes as usize,
             window_bytes: js.window_bytes as u64,
+            handshake: Duration::from_millis(js.handshake_ms.into()),
             idle: Duration::from_millis(js.idle_ms.into()),
             keep_alive: Duration::from_millis(js.keep_alive_ms.into()),
+            profile: js.profile.into(),
         }
     }
 }

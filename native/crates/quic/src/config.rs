@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use noq_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use noq_proto::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt};
-use petrel_link::{Credentials, Error, Limits, Refusal, Trust, tls};
+use noq_proto::{ClientConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt};
+use petrel_link::{Credentials, Error, Limits, Profile, Refusal, Trust, tls};
 
 use crate::control::Factory;
 
@@ -25,7 +25,10 @@ const DATAGRAM_RECEIVE_BYTES: usize = 1024 * 1024;
 pub(crate) const MAX_PACKET: u16 = 4_680;
 
 /// What a dialler begins with.
-pub type DialConfig = noq_proto::ClientConfig;
+pub struct DialConfig {
+    pub(crate) client: ClientConfig,
+    pub(crate) profile: Profile,
+}
 
 /// What a listener proves that it is.
 pub type Identity = Arc<QuicServerConfig>;
@@ -37,9 +40,9 @@ pub fn dial_config(
 ) -> Result<(DialConfig, Refusal), Error> {
     let (tls, refusal) = tls::client(ALPN, trust, credentials)?;
     let crypto = QuicClientConfig::try_from(tls).map_err(|e| Error::Config(e.to_string()))?;
-    let mut config = DialConfig::new(Arc::new(crypto));
-    config.transport_config(Arc::new(transport(limits)?));
-    Ok((config, refusal))
+    let mut client = ClientConfig::new(Arc::new(crypto));
+    client.transport_config(Arc::new(transport(limits)?));
+    Ok((DialConfig { client, profile: limits.profile }, refusal))
 }
 
 pub fn identity(credentials: &Credentials) -> Result<Identity, Error> {
@@ -69,6 +72,7 @@ fn transport(limits: Limits) -> Result<TransportConfig, Error> {
     let mut config = TransportConfig::default();
     let mut mtu = MtuDiscoveryConfig::default();
     mtu.upper_bound(MAX_PACKET);
+    let Profile { reordering, .. } = limits.profile;
     let idle = IdleTimeout::try_from(limits.idle).map_err(|e| Error::Config(e.to_string()))?;
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(limits.streams))
@@ -80,7 +84,9 @@ fn transport(limits: Limits) -> Result<TransportConfig, Error> {
         .max_idle_timeout(Some(idle))
         .keep_alive_interval(Some(limits.keep_alive))
         .mtu_discovery_config(Some(mtu))
+        .packet_threshold(reordering.packets)
+        .time_threshold(1.0 + reordering.slack as f32 / 8.0)
         .allow_spin(false)
-        .congestion_controller_factory(Arc::new(Factory));
+        .congestion_controller_factory(Arc::new(Factory(limits.profile)));
     Ok(config)
 }

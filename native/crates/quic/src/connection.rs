@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use noq_proto::{
     ConnectionError, Dir, Event, PathId, ReadError, SendDatagramError, StreamEvent, StreamId, VarInt, WriteError,
 };
-use petrel_link::{Lost, PathStats, Reading, Refused, Signal, Stopped, Transmit, lock, probe_interval, tls};
+use petrel_link::{Lost, PathStats, Profile, Reading, Refused, Signal, Stopped, Transmit, lock, probe_interval, tls};
 use petrel_streams::message::Entry;
 use rustls::pki_types::CertificateDer;
 
@@ -22,7 +22,6 @@ use crate::silence::Silence;
 
 /// What is handed to noq and not yet acknowledged: at least this, else twice the congestion window.
 const MIN_SEND_WINDOW: u64 = 512 * 1024;
-const MAX_SEND_WINDOW: u64 = 64 * 1024 * 1024;
 /// Number of StreamReset in errors.ts.
 const RESET_LIMIT: u64 = 7;
 
@@ -33,6 +32,7 @@ pub struct Connection {
     speaks_credit: bool,
     /// Where the peer was at first.
     remote: SocketAddr,
+    profile: Profile,
     backstop: Backstop,
     silence: Arc<Mutex<Silence>>,
     signals: VecDeque<Signal>,
@@ -41,10 +41,21 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(id: Id, noq: noq_proto::Connection, remote: SocketAddr) -> Self {
+    pub(crate) fn new(id: Id, noq: noq_proto::Connection, remote: SocketAddr, profile: Profile) -> Self {
         let (signals, datagrams) = (VecDeque::new(), VecDeque::new());
         let (backstop, silence) = (Backstop::default(), Control::silence(&noq));
-        Self { id, noq, is_connected: false, speaks_credit: false, remote, backstop, silence, signals, datagrams }
+        Self {
+            id,
+            noq,
+            is_connected: false,
+            speaks_credit: false,
+            remote,
+            profile,
+            backstop,
+            silence,
+            signals,
+            datagrams,
+        }
     }
 
     pub fn id(&self) -> Id {
@@ -117,7 +128,8 @@ impl Connection {
     fn widen_send_window(&mut self) {
         if self.is_connected && !self.noq.is_closed() {
             let cwnd = self.noq.congestion_state(PathId::ZERO).map_or(0, |c| c.window());
-            self.noq.set_send_window((2 * cwnd).clamp(MIN_SEND_WINDOW, MAX_SEND_WINDOW));
+            let most = self.profile.send_bytes.max(MIN_SEND_WINDOW);
+            self.noq.set_send_window((2 * cwnd).clamp(MIN_SEND_WINDOW, most));
         }
     }
 }

@@ -7,18 +7,20 @@ use std::time::Instant;
 
 use noq_proto::congestion::{ControllerFactory, ControllerMetrics};
 use noq_proto::{PathId, RttEstimator};
-use petrel_congestion::Controller;
-use petrel_link::lock;
+use petrel_congestion::{Controller, Start};
+use petrel_link::{Profile, lock};
 
 use crate::config::MAX_PACKET;
 use crate::silence::Silence;
 
-#[derive(Debug, Default)]
-pub(crate) struct Factory;
+#[derive(Debug)]
+pub(crate) struct Factory(pub(crate) Profile);
 
 impl ControllerFactory for Factory {
     fn build(self: Arc<Self>, _now: Instant, current_mtu: u16) -> Box<dyn noq_proto::congestion::Controller> {
-        let inner = Controller::new(current_mtu.into());
+        let Profile { first_packets, bandwidth, bandwidth_limit, .. } = self.0;
+        let start = Start { packets: first_packets.into(), hint: bandwidth, limit: bandwidth_limit };
+        let inner = Controller::with(current_mtu.into(), start);
         Box::new(Control { inner, sent: VecDeque::new(), silence: Arc::default() })
     }
 }

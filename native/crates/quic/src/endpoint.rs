@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use noq_proto::{ConnectionEvent, ConnectionHandle, DatagramEvent, EndpointEvent, FourTuple, Incoming, ServerConfig};
-use petrel_link::{Error, Limits, Transmit};
+use petrel_link::{Error, Limits, Profile, Transmit};
 
 use crate::config::{self, DialConfig, Identity};
 use crate::connection::{Connection, transmit};
@@ -50,7 +50,8 @@ pub struct Exchange {
 
 pub struct Endpoint {
     noq: noq_proto::Endpoint,
-    server: Option<Arc<ServerConfig>>,
+    /// With the profile of its links.
+    server: Option<(Arc<ServerConfig>, Profile)>,
 }
 
 impl Endpoint {
@@ -60,17 +61,18 @@ impl Endpoint {
 
     /// stranger: what its links may use at first.
     pub fn listener(identity: Identity, stranger: Limits, may_fragment: bool) -> Result<Self, Error> {
-        Self::new(Some(Arc::new(config::server(identity, stranger)?)), may_fragment)
+        Self::new(Some((Arc::new(config::server(identity, stranger)?), stranger.profile)), may_fragment)
     }
 
-    fn new(server: Option<Arc<ServerConfig>>, may_fragment: bool) -> Result<Self, Error> {
-        let noq = noq_proto::Endpoint::new(Arc::new(config::endpoint()?), server.clone(), !may_fragment);
+    fn new(server: Option<(Arc<ServerConfig>, Profile)>, may_fragment: bool) -> Result<Self, Error> {
+        let config = server.as_ref().map(|(config, _)| config.clone());
+        let noq = noq_proto::Endpoint::new(Arc::new(config::endpoint()?), config, !may_fragment);
         Ok(Self { noq, server })
     }
 
     /// Takes a new certificate for the handshakes that begin from now on.
     pub fn renew(&mut self, identity: Identity) {
-        if let Some(server) = &mut self.server {
+        if let Some((server, _)) = &mut self.server {
             let mut new = (**server).clone();
             new.crypto = identity;
             *server = Arc::new(new);
@@ -90,8 +92,8 @@ impl Endpoint {
         remote: SocketAddr,
         name: &str,
     ) -> Result<Connection, Error> {
-        match self.noq.connect(now, config, remote, name) {
-            Ok((id, noq)) => Ok(Connection::new(id, noq, remote)),
+        match self.noq.connect(now, config.client, remote, name) {
+            Ok((id, noq)) => Ok(Connection::new(id, noq, remote, config.profile)),
             Err(error) => Err(Error::Config(error.to_string())),
         }
     }
@@ -124,8 +126,9 @@ impl Endpoint {
     ) -> Result<Connection, Option<Transmit>> {
         out.clear();
         let remote = stranger.remote();
+        let (_, profile) = self.server.as_ref().ok_or(None)?;
         match self.noq.accept(*stranger.0, now, out, None) {
-            Ok((id, noq)) => Ok(Connection::new(id, noq, remote)),
+            Ok((id, noq)) => Ok(Connection::new(id, noq, remote, *profile)),
             Err(error) => Err(error.response.as_ref().map(transmit)),
         }
     }

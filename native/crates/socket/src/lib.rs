@@ -10,9 +10,6 @@ use socket2::{Domain, Protocol, Type};
 
 pub use noq_udp::{EcnCodepoint, Transmit};
 
-/// Asked for on both buffers; the system grants what it likes (Linux: at most net.core.{r,w}mem_max, twice).
-const BUFFER_BYTES: usize = 8 * 1024 * 1024;
-
 /// The largest UDP payload over IPv4, which segmentation offload must not exceed in all.
 const MAX_SEND_BYTES: usize = 65_507;
 
@@ -67,8 +64,9 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// A socket on `address`; port 0 takes a free one. An unspecified IPv6 address takes IPv4 too.
-    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+    /// A socket on `address`; port 0 takes a free one. An unspecified IPv6 address takes IPv4 too. buffer_bytes: asked for
+    /// on both buffers; the system grants what it likes (Linux: at most net.core.{r,w}mem_max, twice).
+    pub fn bind(address: SocketAddr, buffer_bytes: usize) -> io::Result<Self> {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
             socket.set_only_v6(false)?;
@@ -77,14 +75,14 @@ impl Socket {
         let std: std::net::UdpSocket = socket.into();
         let state = UdpSocketState::new(UdpSockRef::from(&std))?;
         // Less than asked for is not an error: the granted sizes are reported.
-        let _ = state.set_send_buffer_size(UdpSockRef::from(&std), BUFFER_BYTES);
-        let _ = state.set_recv_buffer_size(UdpSockRef::from(&std), BUFFER_BYTES);
+        let _ = state.set_send_buffer_size(UdpSockRef::from(&std), buffer_bytes);
+        let _ = state.set_recv_buffer_size(UdpSockRef::from(&std), buffer_bytes);
         Ok(Self { io: mio::net::UdpSocket::from_std(std), state, route: None })
     }
 
     /// A socket for one remote. Where the system allows, it is connected, so that a closed port is heard of.
-    pub fn for_remote(remote: SocketAddr) -> io::Result<Self> {
-        let mut socket = Self::bind(SocketAddr::new(unspecified(remote), 0))?;
+    pub fn for_remote(remote: SocketAddr, buffer_bytes: usize) -> io::Result<Self> {
+        let mut socket = Self::bind(SocketAddr::new(unspecified(remote), 0), buffer_bytes)?;
         socket.route = Some((remote, source_to(remote).ok()));
         if cfg!(target_os = "linux") {
             socket.io.connect(remote)?;

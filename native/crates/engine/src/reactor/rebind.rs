@@ -14,7 +14,8 @@ impl Reactor {
         let Some(driver) = self.drivers.get_mut(&id) else { return };
         let Some(port) = self.ports.get_mut(&driver.port) else { return };
         let remote = lock(&driver.link.connection).as_ref().map(|connection| connection.as_dyn().remote());
-        let Some(Ok(mut socket)) = remote.map(Socket::for_remote) else { return };
+        let buffer_bytes = lock(&driver.link.state).limits.profile.socket_bytes;
+        let Some(Ok(mut socket)) = remote.map(|to| Socket::for_remote(to, buffer_bytes)) else { return };
         let both = Interest::READABLE | Interest::WRITABLE;
         if self.poll.registry().register(socket.source(), Token(driver.port), both).is_err() {
             return;

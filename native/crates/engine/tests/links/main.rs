@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use petrel_engine::{ClosedBy, Credentials, Engine, Event, Limits, Link, Protocol, Trust};
+use petrel_engine::{ClosedBy, Credentials, Engine, Event, Limits, Link, Profile, Protocol, Trust};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -17,8 +17,10 @@ fn limits(streams: u32, credit_bytes: u64) -> Limits {
         credit_bytes,
         datagram_bytes: 1 << 20,
         window_bytes: 16 << 20,
+        handshake: Duration::from_secs(10),
         idle: Duration::from_secs(5),
         keep_alive: Duration::from_secs(1),
+        profile: Profile::DEFAULT,
     }
 }
 

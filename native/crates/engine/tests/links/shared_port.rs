@@ -88,7 +88,7 @@ fn links_of_both_protocols_carry_bytes_over_one_port_at_once() {
 fn a_batch_of_packets_of_both_protocols_is_taken_apart() {
     let listener = End::start();
     let (_, address) = shared(&listener);
-    let socket = Socket::bind(([127, 0, 0, 1], 0).into()).expect("a socket");
+    let socket = Socket::bind(([127, 0, 0, 1], 0).into(), 1 << 20).expect("a socket");
     if socket.segments().get() < 4 {
         return; // this system sends no batches
     }

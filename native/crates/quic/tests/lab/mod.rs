@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use petrel_link::{Connection as _, Credentials, Limits, Lost, Signal, Trust};
+use petrel_link::{Connection as _, Credentials, Limits, Lost, Profile, Signal, Trust};
 use petrel_netlab::{Link, Machine, Net, Stop};
 use petrel_quic::{Arrival, Connection, Endpoint, dial_config, identity};
 use petrel_streams::Reassembly;
@@ -21,6 +21,8 @@ const LIMITS: Limits = Limits {
     window_bytes: 0,
     idle: Duration::from_secs(15),
     keep_alive: Duration::from_secs(4),
+    handshake: Duration::from_secs(10),
+    profile: Profile::DEFAULT,
 };
 
 fn address(host: u8) -> SocketAddr {
