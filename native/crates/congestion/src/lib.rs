@@ -16,6 +16,7 @@
 
 mod base;
 mod controller;
+mod crowded;
 mod cubic;
 mod rounds;
 
