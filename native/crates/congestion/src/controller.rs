@@ -31,6 +31,8 @@ const STANDS: f64 = 0.3;
 /// The start-up ends when the rate has grown by less than a quarter for three rounds, or when a queue builds.
 const FULL_GROWTH: f64 = 1.25;
 const FULL_ROUNDS: u32 = 3;
+/// Of a round that tells anything.
+const LEAST_PACKETS: u64 = 16;
 const STARTUP_GROWTH: f64 = 2.0;
 /// The window grows while it is used, not when bursts of an application end before it is full.
 const USED: f64 = 3.0;
@@ -55,7 +57,9 @@ const STALE_ROUNDS: u32 = 40;
 /// Beyond the limit sooner, and until then this part of the window is kept.
 const SOON: u32 = 2;
 const UNDECIDED: f64 = 0.7;
-/// Twice within this time: others fill it, and we behave as they do.
+/// At least so much less each time, and as little as is kept where it is far beyond, or it takes long to tell.
+const LESS: f64 = 0.85;
+/// Longer while we shrink, or again and longer within this time: others fill it.
 const FOREIGN_AGAIN: Duration = Duration::from_secs(4);
 const FOREIGN_AGAIN_ROUNDS: u32 = 20;
 /// They were there a while ago: once is enough.
@@ -95,6 +99,7 @@ enum Phase {
 struct Shrinking {
     window: f64,
     rate: f64,
+    rtt: Duration,
     rounds: u32,
 }
 
@@ -264,8 +269,13 @@ impl Controller {
     pub fn pacing_rate(&self) -> Option<u64> {
         let min_rtt = self.min_rtt[1].or(self.min_rtt[0])?;
         let by_window = self.window() as f64 / self.rtt.max(min_rtt).as_secs_f64().max(1e-4);
-        let gain = if matches!(self.phase, Phase::Startup { .. }) { STARTUP_PACE } else { PACE };
-        Some((gain * by_window.max(self.sending_rate())).max(self.packet as f64) as u64)
+        let rate = match self.phase {
+            Phase::Startup { .. } => STARTUP_PACE * by_window.max(self.sending_rate()),
+            // Spread over the round: the same bytes in a burst would be above what the path takes.
+            Phase::Below { .. } => by_window,
+            _ => PACE * by_window.max(self.sending_rate()),
+        };
+        Some(rate.max(self.packet as f64) as u64)
     }
 
     /// Bytes that leave back to back: a millisecond's worth, and no more than one call of the system takes.
@@ -397,7 +407,13 @@ impl Controller {
     }
 
     fn startup(&mut self, now: Instant, round: Round, queue: Duration) {
+        let packets = (round.acked + round.lost) / self.packet.max(1);
         let Phase::Startup { best, stale, loss, .. } = &mut self.phase else { return };
+        // Beside a full queue most of the first packets may be lost, and nothing is measured yet.
+        if packets < LEAST_PACKETS && *stale < FULL_ROUNDS {
+            *stale += 1;
+            return;
+        }
         self.rate = self.rate.max(round.rate());
         if round.rate() >= *best * FULL_GROWTH {
             *best = round.rate();
@@ -499,7 +515,8 @@ impl Controller {
         }
         if queue > self.limit() {
             self.rate = round.rate();
-            self.window = self.capacity().min(self.window).max(self.undecided());
+            let less = if queue > 2 * self.limit() { UNDECIDED } else { LESS };
+            self.window = self.capacity().min(less * self.window).max(self.undecided());
             self.hold = 1;
             return;
         }
@@ -550,7 +567,9 @@ impl Controller {
         if queue >= self.limit() || is_excess {
             self.rate = round.rate();
         }
-        self.up_wait = if grown { 2 } else { (2 * self.up_wait).min(MOST_UP_WAIT) };
+        // What came through with loss may be the bucket of a policer.
+        let is_room = grown && !is_excess;
+        self.up_wait = if is_room { 2 } else { (2 * self.up_wait).min(MOST_UP_WAIT) };
         self.up_in = self.up_wait;
         self.phase = Phase::Steady;
         self.hold = 1;
@@ -565,12 +584,15 @@ impl Controller {
         let is_long = queue.as_secs_f64() > 1.2 * self.target();
         let least = if queue > self.limit() { SOON } else { SHRINKING_ROUNDS };
         let old = self.shrinking.filter(|old| self.window < old.window && old.rounds < STALE_ROUNDS);
-        self.shrinking = old.or(is_long.then_some(Shrinking { window: self.window, rate: round.rate(), rounds: 0 }));
+        let start = Shrinking { window: self.window, rate: round.rate(), rtt: round.min_rtt, rounds: 0 };
+        self.shrinking = old.or(is_long.then_some(start));
+        // So few packets are no long queue, and there are no fewer to try it with.
+        let is_least = self.window <= (MIN_PACKETS * self.packet) as f64 && queue > self.limit();
         let Some(shrinking) = &mut self.shrinking else { return false };
         shrinking.rounds += 1;
         let shrunk = 1.0 - self.window / shrinking.window;
         let slower = 1.0 - self.rate.max(round.rate()) / shrinking.rate;
-        shrinking.rounds >= least && shrunk > SHRUNK && slower > 0.6 * shrunk
+        shrinking.rounds >= least && (is_least || shrunk > SHRUNK && slower > 0.6 * shrunk)
     }
 
     /// The least window until it is known whose a long queue is.
@@ -579,20 +601,21 @@ impl Controller {
     }
 
     fn give_up_shrinking(&mut self, now: Instant, round: Round) {
+        let mut since = round.min_rtt;
         if let Some(shrinking) = self.shrinking.take() {
             self.window = self.window.max(shrinking.window);
             self.rate = self.rate.max(shrinking.rate);
+            since = shrinking.rtt;
         }
+        let rtt = round.min_rtt;
+        let again = FOREIGN_AGAIN.max(FOREIGN_AGAIN_ROUNDS * rtt);
+        let before = self.foreign.replace((now, rtt)).filter(|(at, _)| now.saturating_duration_since(*at) < again);
         let longer = self.limit() / 2;
-        let before = self.foreign.replace((now, round.min_rtt));
-        let again = FOREIGN_AGAIN.max(FOREIGN_AGAIN_ROUNDS * round.min_rtt);
-        let is_filling =
-            before.is_some_and(|(at, rtt)| now.saturating_duration_since(at) < again && round.min_rtt > rtt + longer);
         let were_there = self.crowded_until.is_some_and(|until| now.saturating_duration_since(until) < STILL_CROWDED);
-        if is_filling || were_there {
-            return self.go_crowded(now, round.min_rtt);
+        if rtt > since + longer || before.is_some_and(|(_, before)| rtt > before + longer) || were_there {
+            return self.go_crowded(now, rtt);
         }
-        self.min_rtt = [None, Some(round.min_rtt)];
+        self.min_rtt = [None, Some(rtt)];
         self.hold = 2;
     }
 

@@ -16,7 +16,7 @@ const WATCH_ROUNDS: u32 = 2;
 /// Our share is moved to this, by no more than this at once.
 const SHARE: f64 = 0.5;
 const MOST_LESS: f64 = 0.85;
-const MOST_MORE: f64 = 2.0;
+const MOST_MORE: f64 = 3.0;
 /// Of the delay that goes when all is ours, what has to go.
 const ALONE: f64 = 0.75;
 /// A smaller step back is not seen in the delay.
@@ -29,12 +29,23 @@ const QUIET_ROUNDS: u32 = 8;
 #[derive(Debug, Clone, Copy)]
 enum Step {
     /// What they left us is too little. rtt: of the round before.
-    Climbing { rtt: Duration },
+    Climbing {
+        rtt: Duration,
+    },
     Growing,
     /// The queue was full at `full`; who gives way?
-    Watching { full: Duration, least: Duration, left: u32 },
+    Watching {
+        full: Duration,
+        least: Duration,
+        left: u32,
+    },
     /// We gave way by the part `cut`.
-    Yielded { before: Duration, least: Duration, cut: f64, left: u32 },
+    Yielded {
+        before: Duration,
+        least: Duration,
+        cut: f64,
+        left: u32,
+    },
 }
 
 /// Of one round, what is looked at.
@@ -93,10 +104,8 @@ impl Crowded {
                     return Some(window);
                 }
                 let gone = full.saturating_sub(least).as_secs_f64() / full.as_secs_f64().max(1e-6);
-                let theirs = (gone / (1.0 - BETA)).clamp(0.0, 0.95);
-                // Without a queue there was more to go than could.
-                let by = if seen.is_quiet { 1.0 } else { (SHARE / (1.0 - theirs)).clamp(MOST_LESS, MOST_MORE) };
-                Some(self.give_way(now, by * window, least).clamp(0.5 * window, 1.5 * window))
+                let share = 1.0 - (gone / (1.0 - BETA)).min(0.95);
+                Some(self.give_way(now, (SHARE / share).clamp(MOST_LESS, MOST_MORE) * window, least))
             }
             Step::Yielded { before, least, cut, left } => {
                 let least = least.min(seen.rtt);
