@@ -582,16 +582,18 @@ impl Controller {
     /// the path has become longer, its delay varies, or others fill it.
     fn is_foreign(&mut self, round: Round, queue: Duration) -> bool {
         let is_long = queue.as_secs_f64() > 1.2 * self.target();
-        let least = if queue > self.limit() { SOON } else { SHRINKING_ROUNDS };
+        let is_beyond = queue > self.limit();
+        let least = if is_beyond { SOON } else { SHRINKING_ROUNDS };
         let old = self.shrinking.filter(|old| self.window < old.window && old.rounds < STALE_ROUNDS);
         let start = Shrinking { window: self.window, rate: round.rate(), rtt: round.min_rtt, rounds: 0 };
         self.shrinking = old.or(is_long.then_some(start));
         // So few packets are no long queue, and there are no fewer to try it with.
-        let is_least = self.window <= (MIN_PACKETS * self.packet) as f64 && queue > self.limit();
+        let is_least = self.window <= (MIN_PACKETS * self.packet) as f64 && is_beyond;
         let Some(shrinking) = &mut self.shrinking else { return false };
         shrinking.rounds += 1;
         let shrunk = 1.0 - self.window / shrinking.window;
-        let slower = 1.0 - self.rate.max(round.rate()) / shrinking.rate;
+        let rate = if is_beyond { round.rate() } else { self.rate.max(round.rate()) };
+        let slower = 1.0 - rate / shrinking.rate;
         shrinking.rounds >= least && (is_least || shrunk > SHRUNK && slower > 0.6 * shrunk)
     }
 
@@ -613,7 +615,13 @@ impl Controller {
         let longer = self.limit() / 2;
         let were_there = self.crowded_until.is_some_and(|until| now.saturating_duration_since(until) < STILL_CROWDED);
         if rtt > since + longer || before.is_some_and(|(_, before)| rtt > before + longer) || were_there {
-            return self.go_crowded(now, rtt);
+            self.go_crowded(now, rtt);
+            if let Phase::Crowded(crowded) = &mut self.phase
+                && were_there
+            {
+                *crowded = Crowded::again(now, self.window / self.packet as f64, rtt);
+            }
+            return;
         }
         self.min_rtt = [None, Some(rtt)];
         self.hold = 2;

@@ -19,8 +19,8 @@ const MOST_LESS: f64 = 0.85;
 const MOST_MORE: f64 = 3.0;
 /// Of the delay that goes when all is ours, what has to go.
 const ALONE: f64 = 0.75;
-/// A smaller step back is not seen in the delay.
-const LEAST_CUT: f64 = 0.1;
+/// Believed gone and found there: so long they are not believed gone.
+const WARY: Duration = Duration::from_secs(10);
 /// Without a loss, until we look whether somebody is still there.
 const CHECK_EVERY: Duration = Duration::from_secs(30);
 /// Rounds without a queue: they have gone.
@@ -39,11 +39,10 @@ enum Step {
         least: Duration,
         left: u32,
     },
-    /// We gave way by the part `cut`.
+    /// We gave way, from `before`.
     Yielded {
         before: Duration,
         least: Duration,
-        cut: f64,
         left: u32,
     },
 }
@@ -64,12 +63,19 @@ pub(crate) struct Crowded {
     quiet: u32,
     /// The last time that we gave way, or the beginning.
     since: Instant,
+    /// That nobody is there is believed from then on.
+    trusting_from: Instant,
 }
 
 impl Crowded {
     /// window: packets.
     pub(crate) fn new(now: Instant, window: f64, rtt: Duration) -> Self {
-        Self { cubic: Cubic::new(now, window), step: Step::Climbing { rtt }, quiet: 0, since: now }
+        Self { cubic: Cubic::new(now, window), step: Step::Climbing { rtt }, quiet: 0, since: now, trusting_from: now }
+    }
+
+    /// They were believed gone a moment ago, and were not: nothing is theirs to give, and it takes more to believe it again.
+    pub(crate) fn again(now: Instant, window: f64, rtt: Duration) -> Self {
+        Self { step: Step::Growing, trusting_from: now + WARY, ..Self::new(now, window, rtt) }
     }
 
     /// The window, packets, after a round with `window`; None: nobody else fills the queue.
@@ -107,15 +113,15 @@ impl Crowded {
                 let share = 1.0 - (gone / (1.0 - BETA)).min(0.95);
                 Some(self.give_way(now, (SHARE / share).clamp(MOST_LESS, MOST_MORE) * window, least))
             }
-            Step::Yielded { before, least, cut, left } => {
+            Step::Yielded { before, least, left } => {
                 let least = least.min(seen.rtt);
                 if left > 1 {
-                    self.step = Step::Yielded { before, least, cut, left: left - 1 };
+                    self.step = Step::Yielded { before, least, left: left - 1 };
                     return Some(window);
                 }
                 self.step = Step::Growing;
                 let gone = before.saturating_sub(least).as_secs_f64() / before.as_secs_f64().max(1e-6);
-                let is_alone = cut >= LEAST_CUT && gone >= ALONE * cut;
+                let is_alone = now >= self.trusting_from && gone >= ALONE * (1.0 - BETA);
                 (!is_alone).then_some(window)
             }
         }
@@ -124,7 +130,7 @@ impl Crowded {
     fn give_way(&mut self, now: Instant, most: f64, rtt: Duration) -> f64 {
         self.cubic.decrease(now, most);
         self.since = now;
-        self.step = Step::Yielded { before: rtt, least: Duration::MAX, cut: 1.0 - BETA, left: WATCH_ROUNDS };
+        self.step = Step::Yielded { before: rtt, least: Duration::MAX, left: WATCH_ROUNDS };
         BETA * most
     }
 
