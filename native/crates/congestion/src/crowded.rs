@@ -61,6 +61,8 @@ pub(crate) struct Crowded {
     cubic: Cubic,
     step: Step,
     quiet: u32,
+    /// The round trip of the round before: their loss may be half a round before ours.
+    before: Duration,
     /// The last time that we gave way, or the beginning.
     since: Instant,
     /// That nobody is there is believed from then on.
@@ -70,7 +72,14 @@ pub(crate) struct Crowded {
 impl Crowded {
     /// window: packets.
     pub(crate) fn new(now: Instant, window: f64, rtt: Duration) -> Self {
-        Self { cubic: Cubic::new(now, window), step: Step::Climbing { rtt }, quiet: 0, since: now, trusting_from: now }
+        Self {
+            cubic: Cubic::new(now, window),
+            step: Step::Climbing { rtt },
+            quiet: 0,
+            before: rtt,
+            since: now,
+            trusting_from: now,
+        }
     }
 
     /// They were believed gone a moment ago, and were not: nothing is theirs to give, and it takes more to believe it again.
@@ -80,13 +89,14 @@ impl Crowded {
 
     /// The window, packets, after a round with `window`; None: nobody else fills the queue.
     pub(crate) fn round(&mut self, now: Instant, seen: Seen, window: f64) -> Option<f64> {
+        let before = std::mem::replace(&mut self.before, seen.rtt);
         self.quiet = if seen.is_quiet { self.quiet + 1 } else { 0 };
         if self.quiet >= QUIET_ROUNDS {
             return None;
         }
         match self.step {
             Step::Climbing { .. } | Step::Growing if seen.is_lost => {
-                self.step = Step::Watching { full: seen.rtt, least: Duration::MAX, left: WATCH_ROUNDS };
+                self.step = Step::Watching { full: before.max(seen.rtt), least: Duration::MAX, left: WATCH_ROUNDS };
                 Some(window)
             }
             // At once, in case that we only believed in others.
