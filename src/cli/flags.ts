@@ -51,7 +51,7 @@ export interface PathFlags {
 export const withPathFlags = (command: Command): Command =>
   command
     .option('--profile <name>', 'default, satellite (600 ms) or small (little memory)')
-    .option('--bandwidth <rate>', 'what this side’s upload takes, such as 50mbit: a link begins with it')
+    .option('--bandwidth <rate>', 'what this side’s upload takes, such as 50mbit: a link begins with half of it')
     .option('--bandwidth-limit <rate>', 'no more than this leaves on one link')
 
 export const pathValues = ({ profile, bandwidth, bandwidthLimit }: PathFlags): FlagValue[] => [

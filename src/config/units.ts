@@ -24,7 +24,8 @@ export const mostRate = 100 * 125_000_000
 
 /** Bytes a second, whole, leastRate to mostRate; undefined for anything else. */
 export function parseRate(text: string): number | undefined {
-  const rate = parse(text, bytesPerSecond)
+  // "50Mbit" is as plain; with bytes, where the capital counts, nobody would know.
+  const rate = parse(text.toLowerCase(), bytesPerSecond)
   return rate !== undefined && rate >= leastRate && rate <= mostRate ? rate : undefined
 }
 

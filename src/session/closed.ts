@@ -28,5 +28,5 @@ export const superseded = () =>
   new PetrelError(
     'superseded',
     'peer',
-    'the same client started again (here or elsewhere): this one stops; use --name to run both',
+    'the same client started again (here or elsewhere): this one stops; to run both, give one another --name (petrel tcp, udp) or a configuration file of its own',
   )

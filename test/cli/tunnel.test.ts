@@ -98,7 +98,10 @@ test.serial('another public port, refused or not, is another command: the first 
   await again.said('stdout', new RegExp(`public {3}\\S+:${free}\nservice.*\nover {5}tls`))
   const { code, stderr } = await first.ended
   t.is(code, 4, stderr)
-  t.regex(stderr, /the same client started again \(here or elsewhere\): this one stops; use --name to run both/)
+  t.regex(
+    stderr,
+    /the same client started again \(here or elsewhere\): this one stops; to run both, give one another --name/,
+  )
 })
 
 test.serial('with --json every line is JSON, and says the address that visitors dial', async (t) => {

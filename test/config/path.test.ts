@@ -44,7 +44,7 @@ for (const [side, load] of Object.entries(sides)) {
   for (const [key, value, found] of [
     ['profile', 'starlink', 'expected one of default, satellite, small, found "starlink"'],
     ['bandwidth', '50', 'such as 50mbit, from 64kbit to 100gbit, found 50'],
-    ['bandwidth', '50Mbit', 'found "50Mbit"'],
+    ['bandwidth', '50mbps', 'found "50mbps"'],
     ['bandwidth', '6MiB', 'found "6MiB"'],
     ['bandwidth_limit', '63kbit', 'found "63kbit"'],
     ['bandwidth_limit', '101gbit', 'found "101gbit"'],

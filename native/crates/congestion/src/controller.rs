@@ -221,6 +221,10 @@ impl Controller {
         if let Some(window) = self.hint.as_mut().and_then(|hint| hint.first(rtt)) {
             self.window = self.window.max(window);
         }
+        if let Some(hint) = &self.hint {
+            // The first round trip may have been a long one.
+            self.window = self.window.min(hint.most(self.min_rtt()).max(self.initial_window() as f64));
+        }
         self.rounds.acked(now, sent, rtt, bytes, app_limited);
         if self.was_below(sent) {
             self.base.below(1.0, 0.0);
@@ -370,7 +374,7 @@ impl Controller {
 
     fn end_round(&mut self, now: Instant, round: Round) {
         self.rtt = round.min_rtt;
-        self.used = self.in_flight;
+        let used = std::mem::replace(&mut self.used, self.in_flight) as f64;
         let queue = round.min_rtt.saturating_sub(self.min_rtt());
         let is_excess = self.is_excess(round);
         if round.app_limited {
@@ -403,7 +407,11 @@ impl Controller {
             }
             Phase::Up { rate } => self.up(round, rate, queue, is_excess),
             Phase::Steady => self.steady(now, round, queue, is_excess),
-            Phase::Crowded(_) => self.crowded(now, round, queue),
+            Phase::Crowded(_) => {
+                // A limit may keep us below the window, which then would grow without end.
+                self.window = self.window.min((1.1 * used).max((MIN_PACKETS * self.packet) as f64));
+                self.crowded(now, round, queue);
+            }
         }
     }
 

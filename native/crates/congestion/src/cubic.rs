@@ -41,5 +41,6 @@ impl Cubic {
     /// Packets have another size now: `by` of them are what one was.
     pub(crate) fn scale(&mut self, by: f64) {
         self.most *= by;
+        self.k *= by.cbrt();
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use petrel_link::{Admission, Limits, Transmit, Verdict};
 use petrel_socket::{EcnCodepoint, ReceiveBuffers, Sent, Socket};
@@ -89,9 +89,9 @@ impl Port {
         self.is_readable = true;
     }
 
-    /// The socket is empty: how long it may be left alone.
-    pub(crate) fn pause(&mut self, now: Instant) -> Option<Duration> {
-        self.coalescing.pause(now, self.receive_buffer)
+    /// The socket is empty: whether it may be left alone for `coalescing::PAUSE`.
+    pub(crate) fn may_pause(&mut self, now: Instant) -> bool {
+        self.coalescing.may_pause(now, self.receive_buffer)
     }
 
     pub(crate) fn side(&mut self, protocol: Protocol) -> Option<&mut Side> {

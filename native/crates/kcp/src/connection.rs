@@ -271,7 +271,7 @@ impl Connection {
     }
 
     pub(crate) fn send_room(&self) -> u64 {
-        let most = (SEND_WINDOWS * self.control.window()).clamp(MIN_SEND_BYTES, self.most_kept());
+        let most = SEND_WINDOWS.saturating_mul(self.control.window()).clamp(MIN_SEND_BYTES, self.most_kept());
         most.saturating_sub(self.buffered)
     }
 

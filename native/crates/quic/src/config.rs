@@ -7,6 +7,7 @@ use noq_proto::{ClientConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, S
 use petrel_link::{Credentials, Error, Limits, Profile, Refusal, Trust, tls};
 
 use crate::control::Factory;
+use crate::silence::Shared;
 
 /// The one application protocol; its number changes with PROTOCOL.md.
 const ALPN: &[u8] = b"petrel/1";
@@ -28,6 +29,7 @@ pub(crate) const MAX_PACKET: u16 = 4_680;
 pub struct DialConfig {
     pub(crate) client: ClientConfig,
     pub(crate) profile: Profile,
+    pub(crate) silence: Shared,
 }
 
 /// What a listener proves that it is.
@@ -41,8 +43,9 @@ pub fn dial_config(
     let (tls, refusal) = tls::client(ALPN, trust, credentials)?;
     let crypto = QuicClientConfig::try_from(tls).map_err(|e| Error::Config(e.to_string()))?;
     let mut client = ClientConfig::new(Arc::new(crypto));
-    client.transport_config(Arc::new(transport(limits)?));
-    Ok((DialConfig { client, profile: limits.profile }, refusal))
+    let silence = Shared::default();
+    client.transport_config(Arc::new(transport(limits, silence.clone())?));
+    Ok((DialConfig { client, profile: limits.profile, silence }, refusal))
 }
 
 pub fn identity(credentials: &Credentials) -> Result<Identity, Error> {
@@ -50,14 +53,11 @@ pub fn identity(credentials: &Credentials) -> Result<Identity, Error> {
     Ok(Arc::new(QuicServerConfig::try_from(tls).map_err(|e| Error::Config(e.to_string()))?))
 }
 
-pub(crate) fn server(identity: Identity, limits: Limits) -> Result<ServerConfig, Error> {
+/// Of a listener; each of its connections has a transport configuration of its own.
+pub(crate) fn server(identity: Identity) -> ServerConfig {
     let mut server = ServerConfig::with_crypto(identity);
+    server.max_incoming(MAX_INCOMING).incoming_buffer_size(16 * 1024).incoming_buffer_size_total(1024 * 1024);
     server
-        .transport_config(Arc::new(transport(limits)?))
-        .max_incoming(MAX_INCOMING)
-        .incoming_buffer_size(16 * 1024)
-        .incoming_buffer_size_total(1024 * 1024);
-    Ok(server)
 }
 
 pub(crate) fn endpoint() -> Result<EndpointConfig, Error> {
@@ -68,7 +68,8 @@ pub(crate) fn endpoint() -> Result<EndpointConfig, Error> {
     Ok(config)
 }
 
-fn transport(limits: Limits) -> Result<TransportConfig, Error> {
+/// silence: of the one connection that this is for.
+pub(crate) fn transport(limits: Limits, silence: Shared) -> Result<TransportConfig, Error> {
     let mut config = TransportConfig::default();
     let mut mtu = MtuDiscoveryConfig::default();
     mtu.upper_bound(MAX_PACKET);
@@ -87,6 +88,6 @@ fn transport(limits: Limits) -> Result<TransportConfig, Error> {
         .packet_threshold(reordering.packets)
         .time_threshold(1.0 + reordering.slack as f32 / 8.0)
         .allow_spin(false)
-        .congestion_controller_factory(Arc::new(Factory(limits.profile)));
+        .congestion_controller_factory(Arc::new(Factory { profile: limits.profile, silence }));
     Ok(config)
 }

@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
@@ -16,9 +15,8 @@ use petrel_streams::message::Entry;
 use rustls::pki_types::CertificateDer;
 
 use crate::backstop::{self, Backstop, DATAGRAM_LIMITS, DATAGRAM_PAYLOAD};
-use crate::control::Control;
 use crate::endpoint::{Id, Packet};
-use crate::silence::Silence;
+use crate::silence::Shared;
 
 /// What is handed to noq and not yet acknowledged: at least this, else twice the congestion window.
 const MIN_SEND_WINDOW: u64 = 512 * 1024;
@@ -34,16 +32,22 @@ pub struct Connection {
     remote: SocketAddr,
     profile: Profile,
     backstop: Backstop,
-    silence: Arc<Mutex<Silence>>,
+    silence: Shared,
     signals: VecDeque<Signal>,
     /// Received payloads that the driver is about to take.
     datagrams: VecDeque<Bytes>,
 }
 
 impl Connection {
-    pub(crate) fn new(id: Id, noq: noq_proto::Connection, remote: SocketAddr, profile: Profile) -> Self {
+    pub(crate) fn new(
+        id: Id,
+        noq: noq_proto::Connection,
+        remote: SocketAddr,
+        profile: Profile,
+        silence: Shared,
+    ) -> Self {
         let (signals, datagrams) = (VecDeque::new(), VecDeque::new());
-        let (backstop, silence) = (Backstop::default(), Control::silence(&noq));
+        let backstop = Backstop::default();
         Self {
             id,
             noq,
@@ -129,7 +133,7 @@ impl Connection {
         if self.is_connected && !self.noq.is_closed() {
             let cwnd = self.noq.congestion_state(PathId::ZERO).map_or(0, |c| c.window());
             let most = self.profile.send_bytes.max(MIN_SEND_WINDOW);
-            self.noq.set_send_window((2 * cwnd).clamp(MIN_SEND_WINDOW, most));
+            self.noq.set_send_window(cwnd.saturating_mul(2).clamp(MIN_SEND_WINDOW, most));
         }
     }
 }

@@ -2,26 +2,29 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
+use noq_proto::RttEstimator;
 use noq_proto::congestion::{ControllerFactory, ControllerMetrics};
-use noq_proto::{PathId, RttEstimator};
 use petrel_congestion::{Controller, Start};
 use petrel_link::{Profile, lock};
 
 use crate::config::MAX_PACKET;
-use crate::silence::Silence;
+use crate::silence::Shared;
 
 #[derive(Debug)]
-pub(crate) struct Factory(pub(crate) Profile);
+pub(crate) struct Factory {
+    pub(crate) profile: Profile,
+    pub(crate) silence: Shared,
+}
 
 impl ControllerFactory for Factory {
     fn build(self: Arc<Self>, _now: Instant, current_mtu: u16) -> Box<dyn noq_proto::congestion::Controller> {
-        let Profile { first_packets, bandwidth, bandwidth_limit, .. } = self.0;
+        let Profile { first_packets, bandwidth, bandwidth_limit, .. } = self.profile;
         let start = Start { packets: first_packets.into(), hint: bandwidth, limit: bandwidth_limit };
         let inner = Controller::with(current_mtu.into(), start);
-        Box::new(Control { inner, sent: VecDeque::new(), silence: Arc::default() })
+        Box::new(Control { inner, sent: VecDeque::new(), silence: self.silence.clone() })
     }
 }
 
@@ -34,17 +37,10 @@ pub(crate) struct Control {
     /// Number and time of packets, ascending: the engine tells which packet is lost, and not when it left. Those that
     /// left at one moment are one entry, by the first.
     sent: VecDeque<(u64, Instant)>,
-    /// One for all the addresses that the peer has had: the engine copies the controller when it moves.
-    silence: Arc<Mutex<Silence>>,
+    silence: Shared,
 }
 
 impl Control {
-    /// What the controller of this connection shares with it.
-    pub(crate) fn silence(noq: &noq_proto::Connection) -> Arc<Mutex<Silence>> {
-        let copy = noq.congestion_state(PathId::ZERO).map(|control| control.clone_box().into_any());
-        copy.and_then(|any| any.downcast::<Self>().ok()).map(|control| control.silence).unwrap_or_default()
-    }
-
     fn sent_at(&self, number: u64) -> Option<Instant> {
         let after = self.sent.partition_point(|(first, _)| *first <= number);
         self.sent.get(after.saturating_sub(1)).map(|(_, at)| *at)

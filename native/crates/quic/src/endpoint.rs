@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use noq_proto::{ConnectionEvent, ConnectionHandle, DatagramEvent, EndpointEvent, FourTuple, Incoming, ServerConfig};
-use petrel_link::{Error, Limits, Profile, Transmit};
+use petrel_link::{Error, Limits, Transmit};
 
 use crate::config::{self, DialConfig, Identity};
 use crate::connection::{Connection, transmit};
+use crate::silence::Shared;
 
 /// A connection's number within its endpoint.
 pub type Id = ConnectionHandle;
@@ -50,8 +51,8 @@ pub struct Exchange {
 
 pub struct Endpoint {
     noq: noq_proto::Endpoint,
-    /// With the profile of its links.
-    server: Option<(Arc<ServerConfig>, Profile)>,
+    /// With what its links may use at first.
+    server: Option<(Arc<ServerConfig>, Limits)>,
 }
 
 impl Endpoint {
@@ -61,10 +62,10 @@ impl Endpoint {
 
     /// stranger: what its links may use at first.
     pub fn listener(identity: Identity, stranger: Limits, may_fragment: bool) -> Result<Self, Error> {
-        Self::new(Some((Arc::new(config::server(identity, stranger)?), stranger.profile)), may_fragment)
+        Self::new(Some((Arc::new(config::server(identity)), stranger)), may_fragment)
     }
 
-    fn new(server: Option<(Arc<ServerConfig>, Profile)>, may_fragment: bool) -> Result<Self, Error> {
+    fn new(server: Option<(Arc<ServerConfig>, Limits)>, may_fragment: bool) -> Result<Self, Error> {
         let config = server.as_ref().map(|(config, _)| config.clone());
         let noq = noq_proto::Endpoint::new(Arc::new(config::endpoint()?), config, !may_fragment);
         Ok(Self { noq, server })
@@ -93,7 +94,7 @@ impl Endpoint {
         name: &str,
     ) -> Result<Connection, Error> {
         match self.noq.connect(now, config.client, remote, name) {
-            Ok((id, noq)) => Ok(Connection::new(id, noq, remote, config.profile)),
+            Ok((id, noq)) => Ok(Connection::new(id, noq, remote, config.profile, config.silence)),
             Err(error) => Err(Error::Config(error.to_string())),
         }
     }
@@ -126,9 +127,12 @@ impl Endpoint {
     ) -> Result<Connection, Option<Transmit>> {
         out.clear();
         let remote = stranger.remote();
-        let (_, profile) = self.server.as_ref().ok_or(None)?;
-        match self.noq.accept(*stranger.0, now, out, None) {
-            Ok((id, noq)) => Ok(Connection::new(id, noq, remote, *profile)),
+        let (server, limits) = self.server.as_ref().ok_or(None)?;
+        let silence = Shared::default();
+        let mut own = (**server).clone();
+        own.transport_config(Arc::new(config::transport(*limits, silence.clone()).map_err(|_| None)?));
+        match self.noq.accept(*stranger.0, now, out, Some(Arc::new(own))) {
+            Ok((id, noq)) => Ok(Connection::new(id, noq, remote, limits.profile, silence)),
             Err(error) => Err(error.response.as_ref().map(transmit)),
         }
     }

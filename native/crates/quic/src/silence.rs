@@ -2,11 +2,15 @@
 //! caps the sum of the waits of a row and counts that sum from the last probe, so each is a second longer than the one
 //! before. Shared by the connection, which has the clock, and its congestion controller, which sees every packet.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A peer that is heard, and acknowledges none of our probes, may be where large packets do not come through: the engine's
 /// own are small, and leave when ours have stopped.
 const HEARD_PROBES: u32 = 3;
+
+/// One for a connection and all the addresses that its peer has had.
+pub(crate) type Shared = Arc<Mutex<Silence>>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Silence {

@@ -19,7 +19,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-fn run(seed: u64, mbit: u64, rtt: Duration, outages: &[Range<Duration>]) -> Lab {
+fn connected(seed: u64, mbit: u64, rtt: Duration, outages: &[Range<Duration>]) -> Lab {
     let spec = Spec {
         rate: Rates::fixed(mbit * MBIT),
         delay: rtt / 2,
@@ -29,7 +29,11 @@ fn run(seed: u64, mbit: u64, rtt: Duration, outages: &[Range<Duration>]) -> Lab 
         overhead: 28,
         ..Spec::default()
     };
-    let mut lab = Lab::connected(seed, Link::symmetric(spec));
+    Lab::connected(seed, Link::symmetric(spec))
+}
+
+fn run(seed: u64, mbit: u64, rtt: Duration, outages: &[Range<Duration>]) -> Lab {
+    let mut lab = connected(seed, mbit, rtt, outages);
     let until = outages.last().map_or(Duration::ZERO, |outage| outage.end) + ms(2_000);
     for sender in SENDERS[seed as usize % 3] {
         lab.hosts[*sender].send(Bytes::from(vec![7; (mbit * MBIT * until.as_secs()) as usize]));
@@ -94,4 +98,22 @@ fn a_silent_path_gets_a_packet_in_each_interval_and_then_all_it_takes() {
     };
     let mbit = (came(ms(11_000)) - came(ms(10_000))) / MBIT;
     assert!(mbit > 40, "{mbit} Mbit/s a second later");
+}
+
+#[test]
+fn a_listener_whose_peer_has_moved_asks_a_silent_path_as_often() {
+    for to in [([10, 0, 0, 1], 9_001), ([10, 0, 0, 3], 9_000)] {
+        for seed in 0..SEEDS {
+            let outages = [ms(6_000 + 61 * seed)..ms(11_000 + 98 * seed)];
+            let mut lab = connected(seed, 50, ms(50), &outages);
+            lab.hosts[1].send(Bytes::from(vec![7; (50 * MBIT * 20) as usize]));
+            lab.run_until(ms(3_000));
+            lab.roam(to.into());
+            lab.run_until(outages[0].end + ms(2_000));
+            let back = lab.start + outages[0].end;
+            let next = lab.hosts[0].progress.iter().find(|(came, _)| *came >= back);
+            let wait = next.map_or(Duration::MAX, |(came, _)| *came - back);
+            assert!(wait < SOON, "to {to:?}, seed {seed}: {wait:?}");
+        }
+    }
 }

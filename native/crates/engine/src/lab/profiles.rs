@@ -73,7 +73,7 @@ fn a_satellite_is_filled_by_one_stream_whatever_it_loses() {
         let [plain, tuned] = [default(), satellite()].map(|limits| forty_seconds(protocol, loss, limits));
         println!("{protocol:?}, loss {loss}: {plain:.1} by default, {tuned:.1} by satellite, Mbit/s");
         assert!(tuned > least, "{protocol:?}, loss {loss}: {tuned:.1} Mbit/s");
-        let gain = if loss > 0.0 { 1.4 } else { 1.0 };
+        let gain = if loss > 0.0 { 1.4 } else { 0.98 };
         assert!(tuned > gain * plain, "{protocol:?}, loss {loss}: {tuned:.1} after {plain:.1} Mbit/s");
     }
 }
@@ -130,7 +130,7 @@ fn thresholds_spare_paths_that_reorder_and_cost_others_little() {
             let twice = outcomes.iter().map(|outcome| outcome.spurious > 0.02).collect::<Vec<_>>();
             assert_eq!(twice, [wrong > 0, wrong > 1, wrong > 2], "{name}, {protocol:?}: {outcomes:?}");
             let [quick, .., patient] = outcomes.map(|outcome| outcome.mbit);
-            assert!(patient > 0.97 * quick, "{name}, {protocol:?}: {patient} after {quick}");
+            assert!(patient > 0.95 * quick, "{name}, {protocol:?}: {patient} after {quick}");
         }
     }
 }

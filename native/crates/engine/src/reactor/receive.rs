@@ -8,6 +8,7 @@ use std::time::Instant;
 use petrel_link::{Refusal, lock};
 
 use super::Reactor;
+use crate::coalescing::PAUSE;
 use crate::driver::Driver;
 use crate::link::Link;
 use crate::protocol::{Arrival, Connection, Key, Packet, Protocol, Stranger};
@@ -23,7 +24,7 @@ impl Reactor {
         let mut arrivals = Vec::new();
         let mut waiting = 0;
         for _ in 0..RECEIVE_CALLS {
-            let Some(port) = self.ports.get_mut(&token) else { return };
+            let Some(port) = self.ports.get_mut(&token) else { break };
             let now = Instant::now();
             match port.receive(now, &mut self.buffers, &mut self.out, &mut arrivals) {
                 Ok(bytes) => waiting += bytes,
@@ -33,8 +34,8 @@ impl Reactor {
                 }
                 Err(_) => {
                     port.is_readable = false;
-                    if let Some(pause) = port.pause(now) {
-                        self.pause(token, now + pause);
+                    if port.may_pause(now) {
+                        self.pause(token, now + PAUSE);
                     }
                     break;
                 }

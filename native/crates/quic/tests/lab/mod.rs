@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use petrel_link::{Connection as _, Credentials, Limits, Lost, Profile, Signal, Trust};
-use petrel_netlab::{Link, Machine, Net, Stop};
+use petrel_netlab::{Link, Machine, Net, Node, Stop};
 use petrel_quic::{Arrival, Connection, Endpoint, dial_config, identity};
 use petrel_streams::Reassembly;
 
@@ -162,6 +162,7 @@ impl Machine for Host {
 /// A dialler (host 0) and a listener (host 1) with `link` between the dialler and the core.
 pub struct Lab {
     net: Net,
+    dialer: Node,
     pub start: Instant,
     pub hosts: [Host; 2],
 }
@@ -171,7 +172,7 @@ impl Lab {
     pub fn connected(seed: u64, link: Link) -> Self {
         let start = Instant::now();
         let mut net = Net::new(start, seed);
-        net.host(address(1), Net::CORE, link);
+        let node = net.host(address(1), Net::CORE, link);
         net.host(address(2), Net::CORE, Link::ideal());
         let (config, _) = dial_config(Trust::Unverified, None, LIMITS).expect("a configuration");
         let mut dialer = Endpoint::dialer(false).expect("an endpoint");
@@ -181,7 +182,7 @@ impl Lab {
             Host::new(address(1), dialer, Some(connection)),
             Host::new(address(2), listener.expect("an endpoint"), None),
         ];
-        let mut lab = Self { net, start, hosts };
+        let mut lab = Self { net, dialer: node, start, hosts };
         let until = start + Duration::from_secs(10);
         let both = |_, hosts: &mut [Host]| hosts.iter().all(|host| host.is_connected);
         lab.net.run(&mut lab.hosts, until, both).expect("a link");
@@ -194,5 +195,11 @@ impl Lab {
             Err(Stop::Until) => assert_eq!(self.hosts.each_ref().map(|host| host.lost.clone()), [None, None]),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The dialler has another address from now on.
+    pub fn roam(&mut self, to: SocketAddr) {
+        self.net.readdress(self.dialer, to);
+        self.hosts[0].address = to;
     }
 }
