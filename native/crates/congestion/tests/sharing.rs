@@ -1,4 +1,5 @@
-//! Beside others in one bottleneck. Each seed draws its own point; PETREL_SEEDS of them.
+//! Beside others in one bottleneck. Each seed draws its own point; a tenth of PETREL_SEEDS of them, for each is a minute
+//! and a half of two flows.
 
 mod lab;
 
@@ -10,7 +11,7 @@ use petrel_congestion::Controller;
 use petrel_netlab::{Policer, Spec};
 
 fn seeds() -> u64 {
-    std::env::var("PETREL_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
+    std::env::var("PETREL_SEEDS").ok().and_then(|text| text.parse::<u64>().ok()).map_or(20, |seeds| seeds / 10)
 }
 
 fn ours() -> Box<dyn Sender> {
