@@ -190,8 +190,8 @@ const mebibyte = 1024 * 1024
  *  link: as limits.link.authenticated. windowBytes: of one stream while few are open; never more than a sixth of
  *  creditBytes. reordering: a packet is lost when so many later ones, or one sent so many round trips later, were
  *  acknowledged; with kcp that is the beginning, and grows on paths where packets are only late. (RFC 9002's 3 and 1.125
- *  had quic send 5 % twice where 5 % came 4 ms late, 32 and 1.25 nothing; where nothing came late, both were equal.) firstPackets: the first
- *  congestion window. sendBytes: what a link keeps until its peer has it. socketBytes: asked of the system for each
+ *  had quic send 5 % twice where 5 % came 4 ms late, 32 and 1.25 nothing; where nothing came late, both were equal.)
+ *  firstPackets: the first congestion window. sendBytes: what a link keeps until its peer has it. socketBytes: asked of the system for each
  *  buffer of a UDP socket of links. handshakeMs: from the first packet to an authenticated session. */
 export const profiles = {
   /** Any path up to 200 ms or so, and 1 Gbit/s. */

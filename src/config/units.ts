@@ -1,5 +1,5 @@
-// Durations, sizes and rates as people write them, with their unit: "10s", "96MiB", "50mbit". A bare number is refused, since nobody
-// can tell whether 30 means seconds.
+// Durations, sizes and rates as people write them, with their unit: "10s", "96MiB", "50mbit". A bare number is refused,
+// since nobody can tell whether 30 means seconds.
 
 const durationMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const sizeBytes: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }

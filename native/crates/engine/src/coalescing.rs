@@ -5,8 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-/// What the system's timeouts can tell apart. With three milliseconds on a path of 200 ms KCP's start-up saw its queue
-/// too late, and lost a fifth of its goodput.
+/// What the system's timeouts can tell apart. With three milliseconds KCP moved a fifth less at 200 ms and 5 % loss.
 pub(crate) const PAUSE: Duration = Duration::from_millis(1);
 /// Round trips that a pause would lengthen noticeably.
 const SHORT: Duration = Duration::from_millis(16);
