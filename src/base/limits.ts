@@ -37,6 +37,8 @@ export const limits = {
     /** A transport that has failed while another is silent is tried again: a server that restarts is back in a moment,
      *  and who is blocked is silent for long. Not after the time that a silent one has. */
     again: { afterMs: 1_000, untilMs: 10_000 },
+    /** When a person who waits is told that nobody has answered. */
+    silentMs: 3_000,
     /** Dials that a server remembers, so that no late link of one takes a place again: ten returns of each of 1,000
      *  clients; 2 MiB. */
     remembered: 10_000,
@@ -160,7 +162,7 @@ export const limits = {
     /** An answer, as it is read: 1,000 clients of 64 proxies each at 1 KiB. */
     answerBytes: 64 * 1024 * 1024,
     /** The time for an answer; a reload may look for another one to end, and closes sessions within 5 s. */
-    answerMs: { status: 3_000, reload: 15_000 },
+    answerMs: { status: 3_000, reload: 15_000, join: 3_000 },
     /** Between two readings of counters that make a rate, and between two pictures of `--watch`. */
     rateMs: 500,
     watchMs: 1_000,

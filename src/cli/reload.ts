@@ -25,6 +25,8 @@ export interface ReloadOptions {
   readonly started: ServerSettings
   readonly log: Log
   load(): Promise<Next>
+  /** The next holds from now on. */
+  onTaken(next: Next): void
 }
 
 /** Returns what reloads: each call after the one before has ended; calls that wait for that are one. Never rejects.
@@ -42,10 +44,12 @@ export function reloader(options: ReloadOptions): (cause: string) => Promise<Rel
   }
 }
 
-async function reload({ server, started, log, load }: ReloadOptions, cause: string): Promise<Reloaded> {
+async function reload({ server, started, log, load, onTaken }: ReloadOptions, cause: string): Promise<Reloaded> {
   try {
-    const { settings, options } = await load()
-    await server.reload(options)
+    const next = await load()
+    await server.reload(next.options)
+    onTaken(next)
+    const { settings } = next
     const fixed = needRestart(started, settings)
     for (const key of fixed) log.warn(`${key}: needs a restart; until then the old value holds`)
     const text = `the new configuration holds${fixed.length === 0 ? '' : `, except ${fixed.join(', ')}`}`

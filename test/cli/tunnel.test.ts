@@ -129,14 +129,24 @@ test.serial('with --json every line is JSON, and says the address that visitors 
   }
 })
 
-test.serial('a wrong token ends with code 3', async (t) => {
-  const { joinString } = await serverAndJoin(t)
+test.serial('--print-join shows the join string of the server that runs, however it was started', async (t) => {
+  const { home, joinString } = await serverAndJoin(t)
+  const print = async (...more: string[]) => (await runPetrel(t, ['server', '--print-join', ...more], { home })).stdout
+  t.is(await print(), `${joinString}\n`)
+  const json = JSON.parse(await print('--json'))
+  t.is(json.join, joinString)
+  t.regex(await print('--public-host', 'h.example'), /^petrel:\/\/h\.example:9000#/)
+})
+
+test.serial('a wrong token ends with code 3, and the server says so', async (t) => {
+  const { joinString, server } = await serverAndJoin(t)
   const other = (await runPetrel(t, ['token'], { home: testFolder(t).path })).stdout.trim()
   const home = testFolder(t).path
   await runPetrel(t, ['join'], { home, input: joinString.replace(/ptl_[\w-]{48}/, other) })
   const { code, stderr } = await runPetrel(t, ['tcp', '22'], { home })
   t.is(code, 3, stderr)
   t.regex(stderr, /run `petrel server --print-join` on the server, and `petrel join`/)
+  await server.said('stderr', /"warn".*link refused: no such token or certificate here/)
 })
 
 for (const { name: transport } of installedTransports().transports) {

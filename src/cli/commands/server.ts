@@ -1,17 +1,14 @@
 // `petrel server`: loads, makes what is missing, listens, and stays.
 
 import type { Command } from 'commander'
-import { PetrelError } from '../../base/errors.js'
 import { limits } from '../../base/limits.js'
-import { pemPin } from '../../base/pin.js'
-import { formatJoin } from '../../config/join-string.js'
 import type { FlagValue } from '../../config/read.js'
 import { loadServer, type ServerSettings } from '../../config/server.js'
 import type { ServerLimits, ServerOptions } from '../../server/options.js'
 import { startServer } from '../../server/server.js'
 import { formatAddress } from '../../transport/address.js'
-import type { Address, Transport } from '../../transport/transport.js'
-import { type Identity, publicHost, serverIdentity } from '../first-start.js'
+import type { Transport } from '../../transport/transport.js'
+import { type Identity, serverIdentity } from '../first-start.js'
 import {
   configFile,
   flagValue,
@@ -24,9 +21,10 @@ import {
   withLogFlags,
   withPathFlags,
 } from '../flags.js'
+import { joinOffer, printOffer, runningOffer } from '../join-offer.js'
 import { openLocal } from '../local/listen.js'
 import { openLog } from '../log.js'
-import { reloader } from '../reload.js'
+import { type Next, reloader } from '../reload.js'
 import { onStopSignal } from '../signals.js'
 import { describeServer } from '../status/describe.js'
 import { chosenTransports } from '../transports.js'
@@ -57,7 +55,7 @@ export function addServerCommand(program: Command): void {
       'the ports that clients may ask for and get, both ends included; one port: its number',
     )
     .option('--token-file <file>', 'the token that every client must have')
-    .option('--print-join', 'print the join string and end')
+    .option('--print-join', 'print the join string, of the server that runs here if one does, and end')
   withLogFlags(withPathFlags(command))
     .addHelpText(
       'after',
@@ -76,8 +74,8 @@ async function runServer(flags: ServerFlags): Promise<void> {
   const settings = load(flags)
   const identity = await serverIdentity(settings, folders)
   if (flags.printJoin) {
-    if (settings.bind.port === 0) throw noFixedPort()
-    printJoin(settings, identity, settings.bind.port)
+    const running = namesServer(flags) ? undefined : await runningOffer(folders)
+    printOffer(running ?? joinOffer(settings, identity, settings.bind.port), settings.log.format)
     return
   }
   const { log, setLevel, forPeople } = await openLog(settings.log)
@@ -99,22 +97,30 @@ async function runServer(flags: ServerFlags): Promise<void> {
     limits: limitsUnder(settings, now),
     log,
   })
-  const server = await startServer(options(settings, identity))
+  let now: Next = { settings, options: options(settings, identity) }
+  const server = await startServer(now.options)
   const reload = reloader({
     server,
     started: settings,
     log,
     load: async () => {
-      const now = load(flags)
-      const next = options(now, await serverIdentity(now, folders))
-      setLevel(now.log.level)
-      return { settings: now, options: next }
+      const next = load(flags)
+      const nextOptions = options(next, await serverIdentity(next, folders))
+      setLevel(next.log.level)
+      return { settings: next, options: nextOptions }
+    },
+    onTaken: (next) => {
+      now = next
     },
   })
   // Before anybody hears that it listens: whoever does may send a signal or ask at once.
   process.on('SIGHUP', () => void reload('SIGHUP'))
   const listening = transports.map(({ name }) => name)
-  const answers = { status: () => describeServer(server, listening), reload: () => reload('petrel reload') }
+  const answers = {
+    status: () => describeServer(server, listening),
+    reload: () => reload('petrel reload'),
+    join: () => joinOffer(now.settings, now.options, server.address.port),
+  }
   const local = await openLocal('server', answers, folders, log)
   const stopped = new Promise<void>((resolve, reject) => {
     onStopSignal(log, () => server.close(limits.stop.graceMs).then(resolve, reject))
@@ -123,12 +129,16 @@ async function runServer(flags: ServerFlags): Promise<void> {
     { address: formatAddress(server.address), transports: listening },
     `listening on ${formatAddress(server.address)} (${over}), public ports ${settings.ports.start} to ${settings.ports.end}`,
   )
-  if (identity.freshToken) printJoin(settings, identity, server.address.port)
+  if (identity.freshToken) printOffer(joinOffer(settings, identity, server.address.port), settings.log.format)
   else if (forPeople) log.info('`petrel server --print-join` shows the join string for a client')
   await stopped
   local.close()
   log.info('stopped')
 }
+
+/** Whether the flags say which server is meant: then it is not the one that runs. */
+const namesServer = ({ config, bindAddr, bindPort, publicHost, tokenFile }: ServerFlags) =>
+  [config, bindAddr, bindPort, publicHost, tokenFile].some((flag) => flag !== undefined)
 
 /** What hangs on a profile waits for the restart with it. */
 function limitsUnder(started: ServerSettings, now: ServerSettings): ServerLimits {
@@ -162,24 +172,3 @@ function portRange(text: string | undefined): FlagValue[] {
   const [start = '', end = start] = text.split('-')
   return [...flagValue('port_range_start', '--ports', start), ...flagValue('port_range_end', '--ports', end)]
 }
-
-function printJoin(settings: ServerSettings, { clients, credentials }: Identity, port: number): void {
-  const token = clients.find((client) => client.token !== undefined)?.token
-  if (token === undefined) {
-    throw new PetrelError('config_invalid', 'config', 'no client of this server has a token: there is no join string')
-  }
-  const { host, hint } = publicHost(settings)
-  const server: Address = { host, port }
-  const kcpPort = settings.transports?.includes('kcp') === false ? undefined : settings.kcpPort
-  const join = formatJoin({ server, kcpPort, token, pin: pemPin(credentials.certificate) })
-  if (settings.log.format === 'json') {
-    console.log(JSON.stringify({ event: 'join', join, ...(hint === undefined ? {} : { hint }) }))
-    return
-  }
-  console.log(join)
-  console.error('\nThis join string is a secret: it lets a client in. On the client, run `petrel join` and paste it.')
-  if (hint !== undefined) console.error(`warning: ${hint}`)
-}
-
-const noFixedPort = () =>
-  new PetrelError('config_invalid', 'config', 'bind_port is 0: the join string needs the port that clients dial')

@@ -1,5 +1,6 @@
-// A running petrel's control socket: answers `petrel status` and `petrel reload`. Whoever talks to it is this user, but
-// may be anything: requests are short, few and in time, and no fault of theirs or ours here stops petrel.
+// A running petrel's control socket: answers `petrel status`, `petrel reload` and `petrel server --print-join`. Whoever
+// talks to it is this user, but may be anything: requests are short, few and in time, and no fault of theirs or ours
+// here stops petrel.
 
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
@@ -9,13 +10,10 @@ import type { Folders } from '../../config/home.js'
 import { redact } from '../redact.js'
 import { isListening } from './ask.js'
 import { ownPlace, type Role, removeStale } from './folder.js'
-import { readRequest } from './request.js'
+import { type Request, readRequest } from './request.js'
 
-export interface Answers {
-  status(): object
-  /** undefined: this role has nothing to read again. */
-  readonly reload?: () => Promise<object>
-}
+/** What this role answers; it does not know the other requests. */
+export type Answers = { readonly [request in Request]?: () => object | Promise<object> }
 
 export interface Local {
   /** Nobody is served any more, and the socket's file is gone. */
@@ -100,12 +98,15 @@ function serve(socket: Socket, answers: Answers, log: Log): void {
 /** One line. Never rejects. */
 async function answer(line: string, answers: Answers, log: Log): Promise<string> {
   const request = readRequest(line)
-  const isKnown = request === 'status' || (request === 'reload' && answers.reload !== undefined)
-  if (!isKnown) return `${JSON.stringify({ error: 'this petrel does not know that request' })}\n`
+  const tell = request && answers[request]
+  if (request === undefined || tell === undefined)
+    return `${JSON.stringify({ error: 'this petrel does not know that request' })}\n`
   try {
-    const said = request === 'status' ? answers.status() : await answers.reload?.()
-    // Each string by itself: what is cut out of one must not take the rest of the document with it.
-    const plain = (_key: string, value: unknown) => (typeof value === 'string' ? redact(value) : value)
+    const said = await tell()
+    // Each string by itself: what is cut out of one must not take the rest of the document with it. A join string is
+    // asked for because of its secret, by the user who can read the files that it comes from.
+    const plain = (_key: string, value: unknown) =>
+      typeof value === 'string' && request !== 'join' ? redact(value) : value
     return `${JSON.stringify({ [request]: said }, plain)}\n`
   } catch (error) {
     log.error({ err: error }, `the answer to \`petrel ${request}\` failed`)

@@ -1,7 +1,8 @@
 // The protocol of the control socket: one line of JSON asks, one line answers (an object with the request's
 // name, or with `error`), and the connection ends.
 
-export type Request = 'status' | 'reload'
+const requests = ['status', 'reload', 'join'] as const
+export type Request = (typeof requests)[number]
 
 export const encodeRequest = (request: Request): string => `${JSON.stringify({ request })}\n`
 
@@ -9,7 +10,7 @@ export const encodeRequest = (request: Request): string => `${JSON.stringify({ r
 export function readRequest(line: string): Request | undefined {
   try {
     const { request } = JSON.parse(line) as { request?: unknown }
-    return request === 'status' || request === 'reload' ? request : undefined
+    return requests.find((known) => known === request)
   } catch {
     return undefined
   }
