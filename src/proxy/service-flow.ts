@@ -31,6 +31,7 @@ export class ServiceFlow implements FlowEvents {
   private socket: Socket | undefined
   private isReady = false
   private isEnded = false
+  private wasRefused = false
   private readonly pending: Uint8Array[] = []
   private moved = 0
   private readonly unwatch: () => void
@@ -77,7 +78,7 @@ export class ServiceFlow implements FlowEvents {
     this.socket = socket
     socket.on('error', (error: NodeJS.ErrnoException) => {
       // The answer of a host where nothing listens (yet): the next payload may well be taken.
-      if (this.isReady) this.options.counters.droppedServiceRefused++
+      if (this.isReady) this.refused(error)
       else this.fail(error)
     })
     socket.on('message', (bytes) => {
@@ -100,13 +101,20 @@ export class ServiceFlow implements FlowEvents {
     this.socket!.send(bytes, (error) => {
       if (error === null || this.isEnded) return
       // The system gives the answer to an earlier payload here, once, and has not sent this one.
-      this.options.counters.droppedServiceRefused++
+      this.refused(error)
       this.socket!.send(bytes, this.onSentAgain)
     })
   }
 
   private readonly onSentAgain = (error: Error | null): void => {
-    if (error !== null) this.options.counters.droppedServiceRefused++
+    if (error !== null) this.refused(error)
+  }
+
+  /** Said once a flow: a service that restarts is no news with each payload. */
+  private refused(error: Error): void {
+    if (!this.wasRefused) this.warn(error)
+    this.wasRefused = true
+    this.options.counters.droppedServiceRefused++
   }
 
   private fail(error: Error): void {
@@ -114,10 +122,14 @@ export class ServiceFlow implements FlowEvents {
       if (this.socket === undefined) this.options.onGone()
       return
     }
-    const { host, port } = this.options.service
-    this.options.log('warn', `udp service ${hostPort(host, port)} cannot be reached: ${error.message}`)
+    this.warn(error)
     const hadSocket = this.socket !== undefined
     this.end()
     if (!hadSocket) this.options.onGone()
+  }
+
+  private warn(error: Error): void {
+    const { host, port } = this.options.service
+    this.options.log('warn', `udp service ${hostPort(host, port)} cannot be reached: ${error.message}`)
   }
 }

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 import { PetrelError } from '../../src/base/errors.js'
 import { limits } from '../../src/base/limits.js'
+import type { Line } from '../../src/base/log.js'
 import type { Exposure, ProxySpec, PublicLimits, Service } from '../../src/proxy/proxy.js'
 import { exposeUdp } from '../../src/proxy/udp.js'
 import { memoryTransport } from '../../src/transport/memory.js'
@@ -16,6 +17,7 @@ interface Setup {
   readonly service?: Partial<Service>
   readonly transport?: Transport
   readonly withoutDatagrams?: boolean
+  readonly log?: Line
   readonly onMessage?: (bytes: Buffer, reply: (bytes: Uint8Array) => void) => void
 }
 
@@ -36,6 +38,7 @@ async function setting(t: ExecutionContext, setup: Setup = {}): Promise<Setting>
   const found = localService(service.port, { idleTimeoutMs: limits.proxy.udpIdleMs, ...setup.service })
   const tunnel = await linkTunnel(t, {
     ...(setup.transport ? { transport: setup.transport } : {}),
+    ...(setup.log ? { log: setup.log } : {}),
     withoutDatagrams: setup.withoutDatagrams ?? false,
     service: (proxy) => (proxy === 'game' ? found : undefined),
   })
@@ -155,13 +158,21 @@ test('only the replies of the service reach the visitor', async (t) => {
   t.is((await second)[0]!.toString(), 'second')
 })
 
-test('a service that is down harms nothing, and is served once it is up', async (t) => {
+test('a service that is down harms nothing, is named once, and is served once it is up', async (t) => {
   const gone = await udpPeer()
   await gone.close()
-  const { port, flows, exposure } = await setting(t, { service: { port: gone.port } })
+  const lines: string[] = []
+  const { port, flows, exposure } = await setting(t, {
+    service: { port: gone.port },
+    log: (_level, message) => lines.push(message),
+  })
   const visitor = await visit(t)
-  for (let i = 0; i < 3; i++) visitor.socket.send('x', port, '127.0.0.1')
-  await eventually(() => Number(flows.counters.droppedServiceRefused) > 0)
+  await eventually(() => {
+    visitor.socket.send('x', port, '127.0.0.1')
+    return Number(flows.counters.droppedServiceRefused) > 2
+  })
+  t.is(lines.length, 1)
+  t.regex(lines[0] ?? '', /^udp service 127\.0\.0\.1:\d+ cannot be reached: .*ECONNREFUSED/)
   t.is(exposure.active, 1)
   const back = await udpPeer((bytes, reply) => reply(bytes), '127.0.0.1', gone.port)
   t.teardown(() => back.close())
