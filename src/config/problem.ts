@@ -20,7 +20,8 @@ export function formatPath(path: readonly (string | number)[]): string {
 
 function formatProblem({ file, line, column, source, path, message }: Problem): string {
   const place = file === undefined ? source : line === undefined ? file : `${file}:${line}:${column}`
-  return [place, path, message].filter((part) => part !== undefined && part !== '').join(': ')
+  const isNamed = place === `--${path.replaceAll('_', '-')}`
+  return [place, isNamed ? '' : path, message].filter((part) => part !== undefined && part !== '').join(': ')
 }
 
 /** One error for all, in the order of the file. */

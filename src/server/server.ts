@@ -105,14 +105,16 @@ class RunningServer implements Server {
     await link.closed
   }
 
-  /** A link that lost its race is worth no line: it was told that another one was admitted, or left by itself. */
+  /** A link that lost its race is worth no line: it was told that another one was admitted, or left by itself. One with
+   *  a wrong credential always is. */
   async #turnAway(link: Link, error: unknown): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error)
     const code = isPetrelError(error, 'protocol_violation') ? LinkEnd.protocol : LinkEnd.refused
     await link.close({ code, reason })
     const closed = await link.closed
     const hasLeft = closed.by === 'peer' && closed.code === LinkEnd.normal
-    const level = hasLeft || isPetrelError(error, 'dial_taken') ? 'debug' : 'warn'
+    const lostRace = isPetrelError(error, 'dial_taken') || (hasLeft && !isPetrelError(error, 'auth_failed'))
+    const level = lostRace ? 'debug' : 'warn'
     this.#aboutStrangers(level, `link refused: ${reason}`, { remote: link.remote, transport: link.transport })
   }
 

@@ -5,11 +5,11 @@
 import { randomBytes } from 'node:crypto'
 import { isIP } from 'node:net'
 import { within } from '../base/deadline.js'
-import { PetrelError } from '../base/errors.js'
+import { isPetrelError, PetrelError } from '../base/errors.js'
 import { hostPort } from '../base/ip.js'
 import { limits } from '../base/limits.js'
 import type { Log } from '../base/log.js'
-import type { Transport, TransportName } from '../transport/transport.js'
+import type { Address, Transport, TransportName } from '../transport/transport.js'
 import { addressesOf } from './addresses.js'
 import type { Call, Entered } from './enter.js'
 import { Lane, messageOf, rules, together, verdict } from './lane.js'
@@ -39,6 +39,7 @@ export class Race {
     const named = isIP(server.host) === 0 ? { serverName: server.host, ...call } : call
     const field = { call: named, addresses, dialId: randomBytes(16), onLeft: this.#onLeft }
     const lanes = this.#inOrder().map((transport) => new Lane(transport, field))
+    const patience = setTimeout(() => this.#tellOfSilence(server), limits.race.silentMs).unref()
     try {
       const entered = await firstOf(lanes, { ...rules(signal, field), again: limits.race.again })
       this.#workedLast = entered.link.transport
@@ -47,12 +48,15 @@ export class Race {
     } catch (error) {
       if (signal.aborted) throw aborted(signal)
       const failed = lanes.filter((lane) => lane.error !== undefined)
+      if (lanes.length === 1 && onUdp.has(lanes[0]!.name) && isPetrelError(error, 'timeout')) throw maybeBlocked(error)
       if (failed.length < 2 || verdict(error) === 'end') throw error
       const reasons = failed.map((lane) => `${lane.name}: ${messageOf(lane.error)}`).join('; ')
       throw together(
         failed.map((lane) => lane.error),
         `no transport gets through to ${hostPort(server.host, server.port)}: ${reasons}`,
       )
+    } finally {
+      clearTimeout(patience)
     }
   }
 
@@ -72,6 +76,11 @@ export class Race {
     void closing.finally(() => this.#leaving.delete(closing))
   }
 
+  #tellOfSilence({ host, port }: Address): void {
+    const names = this.#transports.map(({ name }) => name).join(', ')
+    this.#log.info({}, `no answer from ${hostPort(host, port)} over ${names} so far: still trying`)
+  }
+
   /** Why it is not the one that had the head start. */
   #tell(lanes: readonly Lane[], winner: TransportName): void {
     const place = lanes.findIndex(({ name }) => name === winner)
@@ -87,6 +96,16 @@ export class Race {
 }
 
 const onUdp: ReadonlySet<TransportName> = new Set<TransportName>(['quic', 'kcp'])
+
+const maybeBlocked = (cause: PetrelError) =>
+  new PetrelError(
+    cause.code,
+    'network',
+    `${cause.message}; the transport auto also tries TLS, for where UDP is blocked`,
+    {
+      cause,
+    },
+  )
 
 const aborted = (signal: AbortSignal) =>
   new PetrelError('aborted', 'us', 'the dial was given up by the caller', { cause: signal.reason })

@@ -256,7 +256,7 @@ const serverCases: readonly Case[] = [
   {
     title: 'a bad value of a flag',
     flags: [{ path: 'bind_addr', value: 'x', flag: '--bind-addr' }],
-    problems: ['--bind-addr: bind_addr: expected an IP address, such as 0.0.0.0, 127.0.0.1 or ::, found "x"'],
+    problems: ['--bind-addr: expected an IP address, such as 0.0.0.0, 127.0.0.1 or ::, found "x"'],
   },
   {
     title: 'everything at once',

@@ -135,6 +135,18 @@ test.serial('quic first, kcp 250 ms later, tls after 500 more; who is silent is 
   await settles(link.close())
 })
 
+test.serial('where nobody answers, who waits is told once', async (t) => {
+  const { run, lines, server, stop } = await setting(t, ['dark', 'dark', 'dark'])
+  const running = run()
+  for (const ms of [250, 500, 2_249]) await pass(ms)
+  t.deepEqual(lines, [])
+  for (const ms of [1, 5_000]) await pass(ms)
+  const { host, port } = server.address
+  t.deepEqual(lines, [`no answer from ${host}:${port} over quic, kcp, tls so far: still trying`])
+  stop.abort()
+  await t.throwsAsync(running)
+})
+
 test.serial('the one that has the head start wins without a word, and the others are never dialled', async (t) => {
   const { quic, kcp, tls, run, lines } = await setting(t, ['open'])
   const { link } = await run()
@@ -193,12 +205,20 @@ test.serial('when all fail, one sentence names each and its reason', async (t) =
   )
 })
 
-test.serial('what all fail of is the code of their error; a single transport says its own', async (t) => {
-  const timeout = error('timeout', 'no answer')
-  const { run, quic, call } = await setting(t, [timeout, timeout, timeout])
-  await t.throwsAsync(run(), { code: 'timeout', message: /^no transport gets through to / })
-  await t.throwsAsync(new Race([quic], silent).run(call, new AbortController().signal), { message: 'no answer' })
-})
+test.serial(
+  'what all fail of is the code of their error; one on UDP alone says its own, and what else there is',
+  async (t) => {
+    const timeout = error('timeout', 'no answer')
+    const { run, quic, tls, call } = await setting(t, [timeout, timeout, timeout])
+    await t.throwsAsync(run(), {
+      code: 'timeout',
+      message: /^no transport gets through to [^;]+: quic: no answer; kcp/,
+    })
+    const alone = (one: Fake) => new Race([one], silent).run(call, new AbortController().signal)
+    await t.throwsAsync(alone(quic), { code: 'timeout', message: /^no answer; the transport auto also tries TLS/ })
+    await t.throwsAsync(alone(tls), { code: 'timeout', message: 'no answer' })
+  },
+)
 
 test.serial('the next race starts with what worked last', async (t) => {
   const { quic, kcp, tls, run, lines } = await setting(t, ['dark', 'dark', 'open'])

@@ -143,4 +143,4 @@ const dialTimeout = ({ protocol, address }: Attempt) =>
 
 /** What to do about silence. */
 const toCheck = (name: string): string =>
-  `check address${name === 'kcp' ? ', kcp_port of both ends' : ''} and firewall (UDP), or use the transport auto`
+  `check address${name === 'kcp' ? ', kcp_port of both ends' : ''} and firewall (UDP)`
