@@ -150,7 +150,9 @@ declare(
     )
     t.is(report.tooLong, 0)
     const count = Object.values(report.answers).reduce((sum, each) => sum + each, 0)
-    t.true(count <= 100 * (report.seconds + 3), `${count} answers`)
+    t.true(count > 0)
+    // As they arrive: a process that waited reads those of a little more than a second.
+    t.true(report.mostASecond <= 110, `${report.mostASecond} answers in a second`)
     t.is(server.child.exitCode, null)
   },
   needs,

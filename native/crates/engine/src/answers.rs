@@ -3,24 +3,25 @@
 
 use std::time::{Duration, Instant};
 
-const PERIOD: Duration = Duration::from_secs(1);
-/// Answers in one period.
-const MAX_ANSWERS: u32 = 100;
+/// From one answer to the next on average, and how far answers may run ahead of that: ten at once, and a hundred in any
+/// second.
+const GAP: Duration = Duration::from_millis(11);
+const AHEAD: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
-    since: Option<Instant>,
-    count: u32,
+    /// When the next would be due (GCRA, ITU-T I.371).
+    due: Option<Instant>,
 }
 
 impl Answers {
     /// Whether an answer of `size` bytes to a datagram of `heard` bytes may leave; counts it then.
     pub(crate) fn may_leave(&mut self, now: Instant, size: usize, heard: usize) -> bool {
-        if self.since.is_none_or(|since| now.saturating_duration_since(since) >= PERIOD) {
-            *self = Self { since: Some(now), count: 0 };
+        let due = self.due.map_or(now, |due| due.max(now));
+        let may_leave = size < heard && due - now < AHEAD;
+        if may_leave {
+            self.due = Some(due + GAP);
         }
-        let may_leave = size < heard && self.count < MAX_ANSWERS;
-        self.count += u32::from(may_leave);
         may_leave
     }
 }
@@ -33,13 +34,15 @@ mod tests {
     fn a_hundred_answers_a_second_and_no_more() {
         let start = Instant::now();
         let mut answers = Answers::default();
-        let at = |answers: &mut Answers, ms| {
+        let mut left = Vec::new();
+        for ms in 0..10_000 {
             let now = start + Duration::from_millis(ms);
-            (0..1000).filter(|_| answers.may_leave(now, 40, 41)).count()
-        };
-        assert_eq!(at(&mut answers, 0), 100);
-        assert_eq!(at(&mut answers, 999), 0);
-        assert_eq!(at(&mut answers, 1000), 100);
+            left.extend((0..100).filter(|_| answers.may_leave(now, 40, 41)).map(|_| ms));
+        }
+        assert!(left.len() > 900, "{}", left.len());
+        assert!(left.windows(101).all(|some| some[100] - some[0] >= 1_000), "{left:?}");
+        let later = start + Duration::from_secs(20);
+        assert_eq!((0..100).filter(|_| answers.may_leave(later, 40, 41)).count(), 10);
     }
 
     #[test]
