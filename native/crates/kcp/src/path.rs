@@ -1,5 +1,6 @@
 //! Where the peer is, and what may be sent there. A listener's link follows its peer to a new address once that address
-//! has answered a challenge; until then traffic goes to the old one. PROTOCOL.md, "Addresses".
+//! has answered a challenge, and nothing newer comes from the old one: an observer who sends copies of packets on, and
+//! challenges to the peer, answers as well, but the originals still come. PROTOCOL.md, "Addresses".
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -13,20 +14,26 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 const STAY: Duration = Duration::from_millis(100);
 /// A candidate that has not answered by then is forgotten.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// So long after a move an original from the old address undoes it.
+const RETURN_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Candidate {
     address: SocketAddr,
+    /// Of the packet that it began with; the peer sends those after it from here, if this is its address.
+    counter: u64,
     challenge: [u8; 8],
     since: Instant,
     ask_at: Instant,
+    /// It has answered, and is moved to then.
+    move_at: Option<Instant>,
     received: u64,
     sent: u64,
 }
 
 impl Candidate {
     fn takes(&self, bytes: usize) -> bool {
-        self.sent + bytes as u64 <= AMPLIFICATION * self.received
+        self.move_at.is_none() && self.sent + bytes as u64 <= AMPLIFICATION * self.received
     }
 }
 
@@ -38,8 +45,10 @@ pub(crate) struct Path {
     is_validated: bool,
     /// The peer's address changed during the handshake.
     has_moved: bool,
-    /// When it last answered from its address.
-    answered: Option<Instant>,
+    /// When it last moved, or showed that it had not.
+    settled: Option<Instant>,
+    /// Where it was before, which packets it sends from elsewhere since, and until when one from there undoes the move.
+    former: Option<(SocketAddr, u64, Instant)>,
     received: u64,
     sent: u64,
     candidates: Vec<Candidate>,
@@ -48,7 +57,8 @@ pub(crate) struct Path {
 impl Path {
     pub(crate) fn new(remote: SocketAddr, is_validated: bool) -> Self {
         let candidates = Vec::new();
-        Self { remote, local: None, is_validated, has_moved: false, answered: None, received: 0, sent: 0, candidates }
+        let (settled, former) = (None, None);
+        Self { remote, local: None, is_validated, has_moved: false, settled, former, received: 0, sent: 0, candidates }
     }
 
     pub(crate) fn remote(&self) -> SocketAddr {
@@ -83,7 +93,7 @@ impl Path {
     /// The handshake is over. A listener asks an address that has not proved itself.
     pub(crate) fn settle(&mut self, now: Instant, challenge: impl FnOnce() -> [u8; 8]) {
         if !self.is_validated {
-            self.came_from(now, self.remote, self.received as usize, challenge);
+            self.came_from(now, self.remote, 0, self.received as usize, challenge);
         }
     }
 
@@ -106,15 +116,44 @@ impl Path {
         }
     }
 
+    /// Whether it would tell where the peer is if a packet from here were authentic, even one that has come before.
+    pub(crate) fn is_contested(&self, from: SocketAddr, counter: u64) -> bool {
+        let contests = |c: &Candidate| c.address != self.remote && c.counter <= counter;
+        let was_here = self.former.is_some_and(|(address, first, _)| address == from && first <= counter);
+        was_here || (from == self.remote && self.candidates.iter().any(contests))
+    }
+
+    /// An authentic packet came, or came again after a copy of it. True: the peer has never left where it was.
+    pub(crate) fn heard(&mut self, now: Instant, from: SocketAddr, counter: u64) -> bool {
+        if !self.is_contested(from, counter) {
+            return false;
+        }
+        if from == self.remote {
+            self.candidates.retain(|c| c.address == from || c.counter > counter);
+            self.settled = Some(now);
+            return false;
+        }
+        let is_in_time = self.former.take_if(|(.., until)| now < *until).is_some();
+        if is_in_time {
+            self.settle_at(now, from);
+        }
+        is_in_time
+    }
+
+    fn settle_at(&mut self, now: Instant, address: SocketAddr) {
+        *self = Self { local: self.local, settled: Some(now), ..Self::new(address, true) };
+    }
+
     /// An authentic packet, the newest so far, came from another address.
     pub(crate) fn came_from(
         &mut self,
         now: Instant,
         from: SocketAddr,
+        counter: u64,
         bytes: usize,
         challenge: impl FnOnce() -> [u8; 8],
     ) {
-        if self.answered.is_some_and(|at| now < at + STAY) {
+        if self.settled.is_some_and(|at| now < at + STAY) {
             return;
         }
         self.candidates.retain(|c| now.saturating_duration_since(c.since) < ANSWER_WITHIN);
@@ -126,7 +165,9 @@ impl Path {
             self.candidates.remove(0);
         }
         let (challenge, received) = (challenge(), bytes as u64);
-        self.candidates.push(Candidate { address: from, challenge, since: now, ask_at: now, received, sent: 0 });
+        let (since, ask_at, move_at) = (now, now, None);
+        let new = Candidate { address: from, counter, challenge, since, ask_at, move_at, received, sent: 0 };
+        self.candidates.push(new);
     }
 
     /// When an address is to be asked that may be sent `bytes`.
@@ -150,13 +191,28 @@ impl Path {
         Some((due.address, due.challenge))
     }
 
-    /// An answer came. True: the peer is there from now on.
-    pub(crate) fn answered(&mut self, now: Instant, from: SocketAddr, response: &[u8; 8]) -> bool {
-        let is_right = self.candidates.iter().any(|c| c.address == from && c.challenge == *response);
-        if is_right {
-            *self = Self { local: self.local, answered: Some(now), ..Self::new(from, true) };
-        }
-        is_right
+    /// An answer came. rtt: by so long an original comes after its copy, at most. True: the peer is there from now on.
+    pub(crate) fn answered(&mut self, now: Instant, from: SocketAddr, response: &[u8; 8], rtt: Duration) -> bool {
+        let candidate = self.candidates.iter_mut().find(|c| c.address == from && c.challenge == *response);
+        let Some(candidate) = candidate else { return false };
+        let is_here = from == self.remote;
+        candidate.move_at.get_or_insert(if is_here { now } else { now.max(candidate.since + rtt) });
+        self.moves(now)
+    }
+
+    /// When the peer is believed to have moved.
+    pub(crate) fn move_at(&self) -> Option<Instant> {
+        self.candidates.iter().filter_map(|candidate| candidate.move_at).min()
+    }
+
+    /// True: the peer is elsewhere from now on.
+    pub(crate) fn moves(&mut self, now: Instant) -> bool {
+        let Some(due) = self.candidates.iter().find(|c| c.move_at.is_some_and(|at| at <= now)) else { return false };
+        let (address, counter) = (due.address, due.counter);
+        let former = (address != self.remote).then_some((self.remote, counter, now + RETURN_WITHIN));
+        self.settle_at(now, address);
+        self.former = former;
+        true
     }
 }
 
@@ -172,18 +228,45 @@ mod tests {
     fn nothing_moves_before_the_new_address_has_answered_itself() {
         let now = Instant::now();
         let mut path = Path::new(address(1), true);
-        path.came_from(now, address(2), 100, || *b"question");
+        path.came_from(now, address(2), 7, 100, || *b"question");
         assert_eq!(path.ask(now, 50), Some((address(2), *b"question")));
         assert_eq!(path.ask(now, 50), None, "not at once again");
-        assert!(!path.answered(now, address(3), b"question"));
-        assert!(!path.answered(now, address(2), b"guessed!"));
+        assert!(!path.answered(now, address(3), b"question", Duration::ZERO));
+        assert!(!path.answered(now, address(2), b"guessed!", Duration::ZERO));
         assert_eq!(path.remote(), address(1));
-        assert!(path.answered(now, address(2), b"question"));
+        assert!(path.answered(now, address(2), b"question", Duration::ZERO));
         assert_eq!(path.remote(), address(2));
-        path.came_from(now, address(1), 100, || *b"so soon?");
+        path.came_from(now, address(3), 8, 100, || *b"so soon?");
         assert_eq!(path.ask(now, 50), None, "a move at a time");
-        path.came_from(now + STAY, address(1), 100, || *b"and back");
+        path.came_from(now + STAY, address(1), 9, 100, || *b"and back");
         assert_eq!(path.ask(now + STAY, 50), Some((address(1), *b"and back")));
+    }
+
+    #[test]
+    fn who_sends_copies_on_and_challenges_as_well_is_not_followed_while_the_originals_come() {
+        let (now, rtt) = (Instant::now(), Duration::from_millis(100));
+        let mut path = Path::new(address(1), true);
+        path.came_from(now, address(2), 7, 100, || *b"question");
+        assert!(!path.answered(now + rtt / 2, address(2), b"question", rtt), "an original takes so long");
+        assert_eq!(path.move_at(), Some(now + rtt));
+        assert!(!path.heard(now, address(1), 6) && path.move_at().is_some(), "it left before");
+        assert!(path.is_contested(address(1), 7) && !path.heard(now, address(1), 7));
+        assert!(path.move_at().is_none() && !path.moves(now + rtt));
+        assert_eq!(path.remote(), address(1));
+    }
+
+    #[test]
+    fn an_original_from_the_old_address_undoes_a_move_for_a_while() {
+        let (now, rtt) = (Instant::now(), Duration::from_millis(100));
+        for late in [RETURN_WITHIN / 2, RETURN_WITHIN] {
+            let mut path = Path::new(address(1), true);
+            path.came_from(now, address(2), 7, 100, || *b"question");
+            assert!(!path.answered(now, address(2), b"question", rtt));
+            assert!(path.moves(now + rtt) && path.remote() == address(2));
+            assert!(!path.heard(now + rtt, address(1), 6), "it left before");
+            let is_back = path.heard(now + rtt + late, address(1), 8);
+            assert_eq!((is_back, path.remote() == address(1)), (late < RETURN_WITHIN, late < RETURN_WITHIN));
+        }
     }
 
     #[test]
@@ -206,7 +289,7 @@ mod tests {
         path.received(address(9), 100_000);
         path.sent(3_000);
         assert_eq!(path.room(), 600);
-        path.came_from(now, address(2), 40, || [0; 8]);
+        path.came_from(now, address(2), 0, 40, || [0; 8]);
         let asked = (0..1_000).filter(|n| path.ask(now + ASK_AGAIN * *n, 50).is_some()).count();
         assert_eq!(asked, 2);
     }

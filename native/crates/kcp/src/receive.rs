@@ -58,10 +58,18 @@ impl Connection {
     fn sealed(&mut self, now: Instant, from: SocketAddr, header: &Header, bytes: &mut BytesMut) {
         // Before the peer has proved itself, its data is nobody's; and of listeners nobody else sends.
         let is_early = header.level == Level::Data && !self.is_connected;
-        if is_early || !self.replay.may_be_new(header.counter) {
+        if is_early {
             return;
         }
         let keep = self.late();
+        if !self.replay.may_be_new(header.counter) {
+            // Somebody may have sent a copy from elsewhere, which came first.
+            let tells = self.path.is_contested(from, header.counter);
+            if tells && self.keys.open(now, header, bytes, keep).is_ok() {
+                self.heard_from(now, from, header.counter);
+            }
+            return;
+        }
         let len = match self.keys.open(now, header, bytes, keep) {
             Ok(len) => len,
             Err(Rejected::Forged) => return,
@@ -85,10 +93,11 @@ impl Connection {
             self.has_peer = true;
             self.peer = initial.from;
         }
+        self.heard_from(now, from, header.counter);
         if is_newest && from != self.path.remote() {
             let random = &self.random;
             match self.is_connected {
-                true => self.path.came_from(now, from, size, || random.bytes()),
+                true => self.path.came_from(now, from, header.counter, size, || random.bytes()),
                 false => self.path.follow(from, size),
             }
         }
@@ -114,6 +123,12 @@ impl Connection {
         self.heard(now, header.level, is_eliciting);
     }
 
+    fn heard_from(&mut self, now: Instant, from: SocketAddr, counter: u64) {
+        if self.path.heard(now, from, counter) {
+            self.peer_moved();
+        }
+    }
+
     fn frame(&mut self, now: Instant, from: SocketAddr, level: Level, frame: Frame) -> Result<(), Fault> {
         match frame {
             Frame::Ping => {}
@@ -136,7 +151,8 @@ impl Connection {
                 }
             }
             Frame::Response(data) => {
-                if self.path.answered(now, from, &data) {
+                let rtt = self.rto.srtt().unwrap_or(self.latest_rtt);
+                if self.path.answered(now, from, &data, rtt) {
                     self.peer_moved();
                 }
             }

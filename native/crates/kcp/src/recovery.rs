@@ -200,10 +200,9 @@ impl Connection {
             Life::Closing(until) | Life::Draining(until) => Some(until),
             Life::Open => {
                 let ping = (self.is_connected).then(|| self.ping_at());
-                let ask = self.path.ask_at(CHALLENGE);
-                let all =
-                    [self.loss_at, self.timeout_at(), self.pace_at, Some(self.idle_at()), ping, self.silent_at, ask];
-                all.into_iter().flatten().min()
+                let moves = [self.path.ask_at(CHALLENGE), self.path.move_at()];
+                let all = [self.loss_at, self.timeout_at(), self.pace_at, Some(self.idle_at()), ping, self.silent_at];
+                all.into_iter().chain(moves).flatten().min()
             }
         }
     }
@@ -255,6 +254,9 @@ impl Connection {
         }
         if self.timeout_at().is_some_and(|at| at <= now) {
             self.timed_out(now);
+        }
+        if self.path.moves(now) {
+            self.peer_moved();
         }
         if self.silent_at.is_some_and(|at| at <= now) {
             self.silent_at = None;
