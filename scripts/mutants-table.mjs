@@ -307,15 +307,22 @@ export const mutants = [
   {
     break: 'an answer to a stranger may be longer than what he sent',
     file: 'native/crates/engine/src/answers.rs',
-    from: 'size < heard && self.count < MAX_ANSWERS',
-    to: 'size < 10 * heard && self.count < MAX_ANSWERS',
+    from: 'size < heard && due - now < AHEAD',
+    to: 'size < 10 * heard && due - now < AHEAD',
     test: ['petrel-engine', 'no_answer_is_as_long_as_what_it_answers'],
   },
   {
     break: 'answers to strangers are not counted',
     file: 'native/crates/engine/src/answers.rs',
-    from: 'self.count += u32::from(may_leave);',
+    from: 'self.due = Some(due + GAP);',
     to: '',
     test: ['petrel-engine', 'a_hundred_answers_a_second_and_no_more'],
+  },
+  {
+    break: 'kcp: a stranger who relays challenges takes the link, though the originals come',
+    file: 'native/crates/kcp/src/path.rs',
+    from: 'self.candidates.retain(|c| c.address == from || c.counter > counter);',
+    to: '',
+    test: ['petrel-kcp', 'who_sends_copies_on_and_challenges_as_well_is_not_followed_while_the_originals_come'],
   },
 ]
