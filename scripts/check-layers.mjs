@@ -13,7 +13,8 @@ const floors = {
   wire: { imports: ['base'], types: [] },
   transport: { imports: ['base'], types: [] },
   control: { imports: ['base', 'wire'], types: ['transport/transport.ts'] },
-  proxy: { imports: ['base', 'wire'], types: ['transport/transport.ts'] },
+  // What the addon alone can ask of a TCP socket.
+  proxy: { imports: ['base', 'wire', 'transport/tcp-socket.ts'], types: ['transport/transport.ts'] },
   session: { imports: ['base', 'wire', 'control'], types: ['transport/transport.ts'] },
   server: { imports: ['base', 'wire', 'transport', 'control', 'proxy', 'session'], types: [] },
   client: { imports: ['base', 'wire', 'transport', 'control', 'proxy', 'session'], types: [] },

@@ -1,6 +1,7 @@
 // Takes the streams that the server opens and hands each to its proxy's local service.
 
 import { pause } from '../base/deadline.js'
+import { Ending } from '../base/ending.js'
 import { StreamReset } from '../base/errors.js'
 import { limits } from '../base/limits.js'
 import { type Line, type Log, lineOf, sparingly } from '../base/log.js'
@@ -16,7 +17,7 @@ export class Services {
   readonly #aboutVisitors: Line
   readonly #flows: LocalFlows
   readonly #tcp = new Map<string, ServedVisitors>()
-  readonly #stopping = new AbortController()
+  readonly #stopping = new Ending()
   readonly #serving = new Set<Promise<void>>()
 
   /** Serves from now on, until close(). */
@@ -50,7 +51,7 @@ export class Services {
 
   /** Ends every visitor at once. Settles when all has ended. */
   async close(): Promise<void> {
-    this.#stopping.abort()
+    this.#stopping.end()
     await Promise.allSettled([this.#flows.close(), ...this.#serving])
   }
 
@@ -70,11 +71,12 @@ export class Services {
   }
 
   async #take(stream: Stream): Promise<void> {
-    const { signal } = this.#stopping
-    const header = await readStreamHeader(stream, { deadlineMs: limits.proxy.headerMs, signal })
+    const ending = this.#stopping
+    const deadline = { deadlineMs: limits.proxy.headerMs, signal: ending.signal }
+    const header = await readStreamHeader(stream, deadline)
     if (header.proxy === '') return this.#flows.takeStream(stream)
     const service = this.#byName.get(`tcp ${header.proxy}`)
     if (!service) return stream.reset(StreamReset.unknownProxy)
-    await this.#visitors(header.proxy).count(serve({ header, stream, service, signal, log: this.#aboutVisitors }))
+    await this.#visitors(header.proxy).count(serve({ header, stream, service, ending, log: this.#aboutVisitors }))
   }
 }

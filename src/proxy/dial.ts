@@ -1,6 +1,7 @@
 // The client's way to its service: one TCP connection, with a deadline.
 
 import { createConnection, type Socket } from 'node:net'
+import type { Ending } from '../base/ending.js'
 import { PetrelError } from '../base/errors.js'
 import { hostPort } from '../base/ip.js'
 import { limits } from '../base/limits.js'
@@ -9,8 +10,8 @@ import type { Service } from './proxy.js'
 import { hearResets } from './socket.js'
 
 /** Resolves with a connected socket, paused and half-open capable. Errors: service_unreachable (refused, no such name,
- *  deadline), aborted (the signal fired, or the stream ended meanwhile); nothing is left of the attempt then. */
-export function dialService(service: Service, stream: Stream, signal?: AbortSignal): Promise<Socket> {
+ *  deadline), aborted (we are ending, or the stream ended meanwhile); nothing is left of the attempt then. */
+export function dialService(service: Service, stream: Stream, ending?: Ending): Promise<Socket> {
   const { host, port, noDelay, connectTimeoutMs } = service
   // A variable of its own: the types of Node 20 do not list highWaterMark, which net.Socket hands to its Duplex.
   const options = {
@@ -18,8 +19,6 @@ export function dialService(service: Service, stream: Stream, signal?: AbortSign
     port,
     noDelay,
     allowHalfOpen: true,
-    keepAlive: true,
-    keepAliveInitialDelay: limits.proxy.keepAliveMs,
     readableHighWaterMark: limits.proxy.socketBufferBytes,
     writableHighWaterMark: limits.proxy.serviceBufferBytes,
   }
@@ -30,7 +29,7 @@ export function dialService(service: Service, stream: Stream, signal?: AbortSign
       clearTimeout(timer)
       socket.off('connect', onConnect)
       stream.off('close', onGone)
-      signal?.removeEventListener('abort', onGone)
+      ending?.off(onGone)
       if (error === undefined) {
         resolve(socket)
         return
@@ -49,8 +48,8 @@ export function dialService(service: Service, stream: Stream, signal?: AbortSign
     socket.on('error', (error) => unreachable(reason(error), error))
     socket.on('connect', onConnect)
     stream.on('close', onGone)
-    signal?.addEventListener('abort', onGone)
-    if (signal?.aborted || stream.destroyed) onGone()
+    ending?.on(onGone)
+    if (stream.destroyed) onGone()
   })
 }
 

@@ -1,6 +1,7 @@
 // What a proxy is: types only. Each has two halves: `expose` on the server (tcp.ts, udp.ts), and on the client `serve`
 // (tcp.ts) or `serveFlows` (serve-flows.ts). Neither knows a socket of the other side, a transport or a file.
 
+import type { Ending } from '../base/ending.js'
 import type { Line } from '../base/log.js'
 import type { Address, Stream } from '../transport/transport.js'
 import type { StreamHeader } from '../wire/headers.js'
@@ -65,7 +66,7 @@ export interface ServeOptions {
   readonly header: StreamHeader
   readonly service: Service
   /** Ends the connection at once. */
-  readonly signal?: AbortSignal
+  readonly ending?: Ending
   readonly log: Line
 }
 

@@ -1,11 +1,11 @@
 // The only place where bytes are moved: a TCP connection on one side, a stream of the link on the other. Half-close
 // travels both ways; a side that breaks becomes a break on the other side and never a clean end.
 
-import { setMaxListeners } from 'node:events'
 import { Socket } from 'node:net'
+import type { Ending } from '../base/ending.js'
 import { StreamReset } from '../base/errors.js'
 import type { Stream } from '../transport/transport.js'
-import { abortAtExit, forgetAtExit } from './at-exit.js'
+import { enterCarried, leaveCarried } from './carried.js'
 import { gatherWrites } from './gather.js'
 import { watchIdle } from './idle.js'
 import { abortSocket } from './socket.js'
@@ -15,7 +15,7 @@ export interface PumpOptions {
   readonly goneCode: number
   /** Ends both sides when nothing moved for so long. */
   readonly idleTimeoutMs: number
-  readonly signal?: AbortSignal | undefined
+  readonly ending?: Ending | undefined
 }
 
 export interface PumpEnd {
@@ -40,7 +40,7 @@ export function pump(socket: Socket, stream: Stream, options: PumpOptions): Prom
     }
     const breakSocket = (error?: Error): void => breakBoth('socket_broke', options.goneCode, error)
     const breakStream = (error?: Error): void => breakBoth('stream_broke', StreamReset.cancelled, error)
-    const onAbort = (): void => breakBoth('aborted', StreamReset.cancelled)
+    const onEnding = (): void => breakBoth('aborted', StreamReset.cancelled)
     const unwatch = watchIdle(
       options.idleTimeoutMs,
       () => movedBytes(socket, stream),
@@ -49,15 +49,12 @@ export function pump(socket: Socket, stream: Stream, options: PumpOptions): Prom
     const closed = (): void => {
       if (--open > 0) return
       unwatch()
-      forgetAtExit(socket)
-      options.signal?.removeEventListener('abort', onAbort)
+      leaveCarried(socket)
+      options.ending?.off(onEnding)
       resolve(ended ?? { how: 'clean' })
     }
-    abortAtExit(socket)
-    // One signal ends thousands of connections.
-    if (options.signal) setMaxListeners(0, options.signal)
-    options.signal?.addEventListener('abort', onAbort)
-    if (options.signal?.aborted) onAbort()
+    enterCarried(socket)
+    options.ending?.on(onEnding)
     carry(socket, stream, breakSocket, closed)
     carry(stream, socket, breakStream, closed)
   })

@@ -2,6 +2,7 @@
 // the client's; both end in pump.
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { Ending } from '../base/ending.js'
 import { isPetrelError, StreamReset } from '../base/errors.js'
 import { hostPort, plainAddress } from '../base/ip.js'
 import { limits } from '../base/limits.js'
@@ -42,12 +43,12 @@ export async function exposeTcp(spec: ProxySpec, to: StreamOpener, on: PublicSid
 
 /** Takes one visitor's stream to the service; resolves when both are done with. Never rejects: what fails is logged
  *  and told to the server as a reset. */
-export async function serveTcp({ stream, header, service, signal, log }: ServeOptions): Promise<ServeEnd> {
+export async function serveTcp({ stream, header, service, ending, log }: ServeOptions): Promise<ServeEnd> {
   stream.on('error', heard)
   const fields = { proxy: header.proxy, visitor: hostPort(header.visitor.host, header.visitor.port) }
   let socket: Socket
   try {
-    socket = await dialService(service, stream, signal)
+    socket = await dialService(service, stream, ending)
   } catch (error) {
     log('warn', (error as Error).message, fields)
     stream.reset(StreamReset.serviceUnreachable)
@@ -55,7 +56,7 @@ export async function serveTcp({ stream, header, service, signal, log }: ServeOp
   }
   if (service.proxyProtocol) socket.write(proxyProtocolHeader(header.visitor, socket))
   const { serviceGone } = StreamReset
-  const end = await pump(socket, stream, { goneCode: serviceGone, idleTimeoutMs: service.idleTimeoutMs, signal })
+  const end = await pump(socket, stream, { goneCode: serviceGone, idleTimeoutMs: service.idleTimeoutMs, ending })
   log('debug', `connection ended: ${end.how}`, { ...fields, error: end.error?.message })
   return end.how
 }
@@ -79,7 +80,7 @@ class TcpExposure implements Exposure {
   private readonly server: Server
   private readonly visitors: Visitors
   private readonly carrying = new Set<Promise<void>>()
-  private readonly ending = new AbortController()
+  private readonly ending = new Ending()
   private readonly idleTimeoutMs: number
   private closed: Promise<void> | undefined
 
@@ -96,8 +97,6 @@ class TcpExposure implements Exposure {
       // Nothing is read before there is a stream to take it.
       pauseOnConnect: true,
       noDelay: spec.noDelay ?? true,
-      keepAlive: true,
-      keepAliveInitialDelay: limits.proxy.keepAliveMs,
       highWaterMark: limits.proxy.socketBufferBytes,
     })
     this.server.on('connection', (socket) => this.accept(socket))
@@ -124,7 +123,7 @@ class TcpExposure implements Exposure {
 
   /** Stops accepting at once; connections that wait in the system's backlog are refused by it. */
   async drain(signal: AbortSignal): Promise<void> {
-    const abort = (): void => this.ending.abort()
+    const abort = (): void => this.ending.end()
     signal.addEventListener('abort', abort)
     if (signal.aborted) abort()
     this.closed ??= new Promise((resolve) => this.server.close(() => resolve()))
@@ -163,11 +162,11 @@ class TcpExposure implements Exposure {
 
   private async carry(socket: Socket, host: string): Promise<void> {
     const visitor = { host: plainAddress(host), port: socket.remotePort ?? 0 }
-    const signal = this.ending.signal
     try {
-      const stream = await this.to.open(this.spec.name, visitor, signal)
+      const stream = await this.to.open(this.spec.name, visitor, this.ending.signal)
       const goneCode = StreamReset.visitorGone
-      const end = await pump(socket, stream, { goneCode, idleTimeoutMs: this.idleTimeoutMs, signal })
+      const { idleTimeoutMs, ending } = this
+      const end = await pump(socket, stream, { goneCode, idleTimeoutMs, ending })
       this.counters[endedCounter[end.how]]++
       this.counters.receivedBytes += socket.bytesRead
       this.counters.sentBytes += socket.bytesWritten

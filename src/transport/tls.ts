@@ -13,7 +13,7 @@ import { Backlog } from './backlog.js'
 import { leafOf, samePin } from './certificate.js'
 import { dialAborted, listenAborted, noMoreKeys, otherKey } from './errors.js'
 import { systemRoots } from './roots.js'
-import { useBbr } from './tcp-congestion.js'
+import { useBbr } from './tcp-socket.js'
 import { dialFailure, listenFailure } from './tls-errors.js'
 import type {
   Address,

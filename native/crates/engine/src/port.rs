@@ -106,17 +106,17 @@ impl Port {
         self.sides.iter_mut().find(|side| side.listener.as_ref().is_some_and(|listener| listener.id == id))
     }
 
-    /// One receive call; returns how many bytes came. WouldBlock: nothing is there.
+    /// One receive call; returns how many bytes came and whether more may be there. WouldBlock: nothing is there.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
         buffers: &mut ReceiveBuffers,
         out: &mut Vec<u8>,
         arrivals: &mut Vec<(Protocol, Arrival)>,
-    ) -> io::Result<usize> {
+    ) -> io::Result<(usize, bool)> {
         let Self { socket, sides, answers, coalescing, .. } = self;
         let mut bytes = 0;
-        socket.receive(buffers, |datagram| {
+        let may_be_more = socket.receive(buffers, |datagram| {
             bytes += datagram.bytes.len();
             coalescing.arrived(datagram.bytes.len());
             let Some(protocol) = Protocol::of(datagram.bytes) else { return };
@@ -130,7 +130,7 @@ impl Port {
                 Some(arrival) => arrivals.push((protocol, arrival)),
             }
         })?;
-        Ok(bytes)
+        Ok((bytes, may_be_more))
     }
 
     /// Accepts, refuses, or asks for a proof of address. Some: a new connection and the listener that has it.

@@ -1,10 +1,10 @@
 //! The border to Node: a readiness interface. Handles are numbers, calls never wait, one bell tells that `events` has
-//! something. Converts and nothing else; the only crate with unsafe code, in `bytes_of` and congestion.rs. A call after
+//! something. Converts and nothing else; the only crate with unsafe code, in `bytes_of` and tcp.rs. A call after
 //! `stop`, or with a handle that is gone, does nothing. Longer than most files, because it lists every call once.
 
-pub mod congestion;
 mod profile;
 mod state;
+pub mod tcp;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -156,8 +156,9 @@ impl Socket {
         }
     }
 
-    /// One receive call; hands over each datagram. WouldBlock: nothing is there.
-    pub fn receive(&self, buffers: &mut ReceiveBuffers, mut take: impl FnMut(Datagram<'_>)) -> io::Result<()> {
+    /// One receive call; hands over each datagram. WouldBlock: nothing is there. False: nothing more was there, and what
+    /// comes later makes the socket readable anew.
+    pub fn receive(&self, buffers: &mut ReceiveBuffers, mut take: impl FnMut(Datagram<'_>)) -> io::Result<bool> {
         let mut metas = [RecvMeta::default(); RECV_BUFFERS];
         let mut chunks = buffers.0.chunks_exact_mut(RECV_BYTES);
         let mut slices: [IoSliceMut<'_>; RECV_BUFFERS] =
@@ -168,7 +169,7 @@ impl Socket {
                 take(Datagram { from: meta.addr, to: meta.dst_ip, ecn: meta.ecn, bytes });
             }
         }
-        Ok(())
+        Ok(count == RECV_BUFFERS.min(noq_udp::BATCH_SIZE))
     }
 }
 

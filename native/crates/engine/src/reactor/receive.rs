@@ -26,22 +26,26 @@ impl Reactor {
         for _ in 0..RECEIVE_CALLS {
             let Some(port) = self.ports.get_mut(&token) else { break };
             let now = Instant::now();
-            match port.receive(now, &mut self.buffers, &mut self.out, &mut arrivals) {
-                Ok(bytes) => waiting += bytes,
+            let may_be_more = match port.receive(now, &mut self.buffers, &mut self.out, &mut arrivals) {
+                Ok((bytes, may_be_more)) => {
+                    waiting += bytes;
+                    may_be_more
+                }
                 Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
                     self.unreachable(token, now);
                     continue;
                 }
-                Err(_) => {
-                    port.is_readable = false;
-                    if port.may_pause(now) {
-                        self.pause(token, now + PAUSE);
-                    }
-                    break;
-                }
+                Err(_) => false,
+            };
+            if !may_be_more {
+                port.is_readable = false;
             }
             for (protocol, arrival) in arrivals.drain(..) {
                 self.arrive(token, protocol, arrival, now);
+            }
+            if !may_be_more {
+                self.rest(token, now);
+                break;
             }
             if waiting >= BATCH_BYTES {
                 self.answer();
@@ -49,6 +53,13 @@ impl Reactor {
             }
         }
         self.answer();
+    }
+
+    /// The socket is empty.
+    fn rest(&mut self, token: usize, now: Instant) {
+        if self.ports.get_mut(&token).is_some_and(|port| port.may_pause(now)) {
+            self.pause(token, now + PAUSE);
+        }
     }
 
     /// Whoever reads first: he can work while we send.
