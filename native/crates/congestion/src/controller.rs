@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::{BaseLoss, deviation};
 use crate::cubic::Cubic;
-use crate::rounds::{Round, Rounds, Steadied, Train};
+use crate::rounds::{Held, Round, Rounds, Steadied, Train};
 use crate::start::{Hint, Start};
 
 /// Packets of the least window.
@@ -135,6 +135,7 @@ pub struct Controller {
     crowded_until: Option<Instant>,
     rounds_since_below: u32,
     last_ack: Option<Instant>,
+    held: Held,
     /// What left before this and is lost was lost to an outage.
     resumed: Option<Instant>,
     in_flight: u64,
@@ -178,6 +179,7 @@ impl Controller {
             crowded_until: None,
             rounds_since_below: 0,
             last_ack: None,
+            held: Held::default(),
             resumed: None,
             in_flight: 0,
             batch: 0,
@@ -221,9 +223,9 @@ impl Controller {
             if self.window < hinted.min(USED * self.used as f64) {
                 self.window += STARTUP_GROWTH * bytes as f64;
             }
-            self.train.acked(now, rtt, bytes);
+            self.train.acked(now, rtt.saturating_sub(self.held.by(now)), bytes);
             // Not only when the round is over: by then the queue would be as long again.
-            let queue = self.train.min_rtt().map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.min_rtt()));
+            let queue = self.train.low_rtt().map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.min_rtt()));
             if queue > self.limit() / 3 {
                 // Clumps of acknowledgements are faster than the path.
                 let hinted = self.hint.map_or(0.0, |hint| hint.rate);
@@ -342,6 +344,9 @@ impl Controller {
     fn came_back(&mut self, now: Instant) {
         let silence = self.last_ack.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
         self.last_ack = Some(now);
+        if silence > self.limit() / 3 {
+            self.held.silent(now, silence);
+        }
         if silence < OUTAGE.max(self.rtt * OUTAGE_ROUNDS) || self.in_flight == 0 {
             self.is_silent = false;
             return;

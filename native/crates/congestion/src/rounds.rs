@@ -77,6 +77,8 @@ impl Rounds {
 
 /// So many packets, acknowledged one after another, show a queue that builds, and how fast the path is.
 const TRAIN: usize = 16;
+/// Of these, so many may be faster than the path: copies that somebody brought there early.
+const FEW: usize = 3;
 
 #[derive(Debug, Clone, Copy)]
 struct Car {
@@ -98,9 +100,11 @@ impl Train {
         self.next = (self.next + 1) % TRAIN;
     }
 
-    /// The least round trip of a whole train.
-    pub(crate) fn min_rtt(&self) -> Option<Duration> {
-        self.cars.iter().map(|car| car.map(|car| car.rtt)).min().flatten()
+    /// A low round trip of a whole train.
+    pub(crate) fn low_rtt(&self) -> Option<Duration> {
+        let mut rtts = self.cars.map(|car| car.map(|car| car.rtt));
+        rtts.sort_unstable();
+        rtts[0].and(rtts[FEW])
     }
 
     /// Bytes a second between the first and the last; None: too soon after one another to tell.
@@ -110,6 +114,30 @@ impl Train {
         let span = last.now.saturating_duration_since(first.now);
         let bytes: u64 = self.cars.iter().flatten().map(|car| car.bytes).sum::<u64>() - first.bytes;
         (span >= Duration::from_micros(100)).then(|| bytes as f64 / span.as_secs_f64())
+    }
+}
+
+/// Somebody stood still, and what arrived meanwhile is acknowledged together: late by no more than the silence was long.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Held {
+    silence: Duration,
+    until: Option<Instant>,
+}
+
+/// The clump is through after such a part of the silence.
+const CATCHING_UP: u32 = 12;
+
+impl Held {
+    /// An acknowledgement came after a silence.
+    pub(crate) fn silent(&mut self, now: Instant, silence: Duration) {
+        if silence >= self.by(now) {
+            *self = Self { silence, until: Some(now + silence / CATCHING_UP) };
+        }
+    }
+
+    /// How late an acknowledgement may be that comes now.
+    pub(crate) fn by(&self, now: Instant) -> Duration {
+        if self.until.is_some_and(|until| now <= until) { self.silence } else { Duration::ZERO }
     }
 }
 

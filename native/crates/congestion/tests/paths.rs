@@ -131,3 +131,20 @@ fn a_path_that_becomes_longer_keeps_its_rate() {
         assert!(soon > least && later > 0.8, "{more} ms more: {soon:.3}, {later:.3}");
     }
 }
+
+/// As a virtual machine does, or a radio that sends its frames together.
+#[test]
+fn ends_that_stand_still_now_and_then_do_not_end_the_start_up() {
+    for loss in [0.0, 0.05, 0.2] {
+        for seed in 0..5 {
+            let path = Path::new(100.0, 200, 1.0, loss);
+            let mut lab = Lab::new(path, seed);
+            lab.stalls = Some((Duration::from_millis(600 + 40 * seed), Duration::from_millis(40)));
+            lab.add(ours());
+            let share = lab.measure(0, Duration::from_secs(5)) / path.rate / (1.0 - loss);
+            println!("loss {loss}, seed {seed}: {share:.3}");
+            // Without stalls 0.7 to 0.8.
+            assert!(share > 0.6, "loss {loss}, seed {seed}: {share}");
+        }
+    }
+}

@@ -78,6 +78,8 @@ pub struct Lab {
     order: u64,
     /// Delay of the queue, looked at each ten milliseconds.
     pub queue: Vec<(Instant, Duration)>,
+    /// Nobody at the ends does anything for so long, so often.
+    pub stalls: Option<(Duration, Duration)>,
 }
 
 impl Lab {
@@ -96,6 +98,7 @@ impl Lab {
             acks: BinaryHeap::new(),
             order: 0,
             queue: Vec::new(),
+            stalls: None,
         }
     }
 
@@ -112,12 +115,13 @@ impl Lab {
         let until = self.now + time;
         let mut look = self.now;
         loop {
+            let awake = self.awake(self.now) == self.now;
             for index in 0..self.flows.len() {
-                while let Some(number) = self.flows[index].send(self.now) {
+                while awake && let Some(number) = self.flows[index].send(self.now) {
                     self.pipe.push(self.now, Packet { flow: index, number });
                 }
             }
-            let timers = self.flows.iter().filter_map(|flow| flow.next(self.now));
+            let timers = self.flows.iter().filter_map(|flow| flow.next(self.now)).map(|at| self.awake(at));
             let acks = self.acks.peek().map(|Reverse((at, ..))| *at);
             let next = timers.chain(self.pipe.next()).chain(acks).chain([look]).min().expect("a time");
             if next > until {
@@ -132,7 +136,8 @@ impl Lab {
             while let Some((at, packet)) = self.pipe.pop(self.now) {
                 self.order += 1;
                 self.flows[packet.flow].arrived += PACKET as u64;
-                self.acks.push(Reverse((at + self.back, self.order, packet.flow, packet.number)));
+                let heard = self.awake(self.awake(at) + self.back);
+                self.acks.push(Reverse((heard, self.order, packet.flow, packet.number)));
             }
             while self.acks.peek().is_some_and(|Reverse((at, ..))| *at <= self.now) {
                 let Some(Reverse((_, _, flow, number))) = self.acks.pop() else { break };
@@ -142,6 +147,13 @@ impl Lab {
                 flow.timeout(self.now);
             }
         }
+    }
+
+    /// When what comes `at` is seen.
+    fn awake(&self, at: Instant) -> Instant {
+        let Some((every, stall)) = self.stalls else { return at };
+        let since = Duration::from_nanos(((at - self.start).as_nanos() % every.as_nanos()) as u64);
+        if since < stall { at + (stall - since) } else { at }
     }
 
     /// What arrived of a flow in the next `time`, bytes a second.
