@@ -16,7 +16,7 @@ export interface SlowReaders {
   readonly leastShare: number
 }
 
-const jobBytes = 1024 * 1024
+export const jobBytes = 1024 * 1024
 const chunk = Buffer.alloc(64 * 1024, 'petrel')
 /** What stopped readers may cost a process, in all: the budget of a link for unread bytes and what Node keeps beside. */
 const mostMoreBytes = 96 * 1024 * 1024
@@ -78,7 +78,7 @@ async function run(t: ExecutionContext, over: Transport, options: SlowReaders): 
 }
 
 /** Until every buffer of the system and every window is full. */
-async function nothingMoves(sockets: readonly Socket[]): Promise<void> {
+export async function nothingMoves(sockets: readonly Socket[]): Promise<void> {
   const written = () => sockets.reduce((sum, socket) => sum + socket.bytesWritten - socket.writableLength, 0)
   for (let before = -1; before !== written(); ) {
     before = written()
@@ -87,7 +87,7 @@ async function nothingMoves(sockets: readonly Socket[]): Promise<void> {
 }
 
 /** "j": one job, then the end. "e": bytes without an end. */
-function serve(socket: Socket): void {
+export function serve(socket: Socket): void {
   socket.once('data', (word) => {
     const left = { bytes: word.toString() === 'j' ? jobBytes : Number.POSITIVE_INFINITY }
     const more = () => {
@@ -103,7 +103,7 @@ function serve(socket: Socket): void {
 }
 
 /** Resolves once so much has come that the download is under way; from then on nothing is read. */
-async function stopInTheMiddle(port: number): Promise<Socket> {
+export async function stopInTheMiddle(port: number, afterBytes = jobBytes): Promise<Socket> {
   const socket = await tcpConnect(port)
   socket.on('error', () => {})
   socket.write('e')
@@ -111,7 +111,7 @@ async function stopInTheMiddle(port: number): Promise<Socket> {
   await new Promise<void>((resolve) => {
     socket.on('data', (piece) => {
       bytes += piece.length
-      if (bytes < jobBytes) return
+      if (bytes < afterBytes) return
       socket.pause()
       resolve()
     })
@@ -119,8 +119,8 @@ async function stopInTheMiddle(port: number): Promise<Socket> {
   return socket
 }
 
-/** Downloads one job after the other. Resolves with how many. Rejects when one is short. */
-async function work(port: number, until: number): Promise<number> {
+/** Downloads one job after the other, each of jobBytes. Resolves with how many. Rejects when one is short. */
+export async function work(port: number, until: number): Promise<number> {
   let jobs = 0
   while (performance.now() < until) {
     const socket = await tcpConnect(port)
