@@ -9,6 +9,7 @@ import { runAva, runCargoTests, sum, summary } from './steps/tests.mjs'
 const properties = [
   { seeds: 2000, only: ['-p', 'petrel-kcp', '--test', 'property'] },
   { seeds: 200, only: ['-p', 'petrel-congestion', '--test', 'paths'] },
+  { seeds: 600, only: ['-p', 'petrel-congestion', '--test', 'sharing'] },
   { seeds: 600, only: ['-p', 'petrel-engine', '--lib', 'satellite'] },
 ]
 

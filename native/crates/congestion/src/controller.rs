@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::base::{BaseLoss, deviation};
-use crate::cubic::Cubic;
+use crate::base::{BaseLoss, Share, Verdict, deviation};
+use crate::crowded::{Crowded, Seen};
 use crate::rounds::{Held, Round, Rounds, Steadied, Train};
 use crate::start::{Hint, Start};
 
@@ -12,6 +12,8 @@ use crate::start::{Hint, Start};
 const MIN_PACKETS: u64 = 4;
 /// Of a rate that is not to be exceeded, what makes looking for more useless.
 const LIMITED: f64 = 0.95;
+/// So many tell excess loss from chance.
+const EXCESS_PACKETS: f64 = 30.0;
 /// The queue that is allowed, as a part of the round trip and within bounds; and never less than so many packets.
 const LIMIT_PART: u32 = 4;
 const LEAST_LIMIT: Duration = Duration::from_millis(10);
@@ -31,15 +33,21 @@ const STANDS: f64 = 0.3;
 /// The start-up ends when the rate has grown by less than a quarter for three rounds, or when a queue builds.
 const FULL_GROWTH: f64 = 1.25;
 const FULL_ROUNDS: u32 = 3;
+/// Of a round that tells anything.
+const LEAST_PACKETS: u64 = 16;
 const STARTUP_GROWTH: f64 = 2.0;
 /// The window grows while it is used, not when bursts of an application end before it is full.
 const USED: f64 = 3.0;
 const STARTUP_PACE: f64 = 1.5;
+/// With that pace a queue of our own grows by a third of a second each second; one that grows by less is somebody else's.
+const OURS: f64 = 0.09;
 const DROWNED: f64 = 0.1;
 /// Below the path's rate for a round, so often: for the round trip without a queue, and for the base loss.
 const BELOW: f64 = 0.8;
 const BELOW_EVERY: Duration = Duration::from_millis(2_500);
 const BELOW_EVERY_ROUNDS: u32 = 25;
+/// In the first of these rounds what left below arrives, in the second the rest of it is held for lost.
+const BELOW_HOLD: u32 = 2;
 /// Up while the rate follows.
 const UP: f64 = 1.25;
 const FOLLOWS: f64 = 1.06;
@@ -51,10 +59,13 @@ const STALE_ROUNDS: u32 = 40;
 /// Beyond the limit sooner, and until then this part of the window is kept.
 const SOON: u32 = 2;
 const UNDECIDED: f64 = 0.7;
-/// Twice within this time: others fill it, and we behave as they do.
+/// At least so much less each time, and as little as is kept where it is far beyond, or it takes long to tell.
+const LESS: f64 = 0.85;
+/// Longer while we shrink, or again and longer within this time: others fill it.
 const FOREIGN_AGAIN: Duration = Duration::from_secs(4);
-const CROWDED_FOR: Duration = Duration::from_secs(30);
-const MOST_CROWDED_FOR: Duration = Duration::from_secs(64);
+const FOREIGN_AGAIN_ROUNDS: u32 = 20;
+/// They were there a while ago: once is enough.
+const STILL_CROWDED: Duration = Duration::from_secs(60);
 /// Silence after which the path is asked gently.
 const OUTAGE_ROUNDS: u32 = 3;
 const OUTAGE: Duration = Duration::from_millis(300);
@@ -66,11 +77,12 @@ const PACE: f64 = 1.15;
 #[derive(Debug, Clone)]
 enum Phase {
     /// Trebles the window each round. best: the largest rate; stale: rounds without a much larger one; loss: the least
-    /// of a round.
+    /// of a round; low: when the newest packet left that found hardly a queue.
     Startup {
         best: f64,
         stale: u32,
         loss: f64,
+        low: Option<Instant>,
     },
     /// Less than the path takes until the round is over. after: the window to go on with.
     Below {
@@ -81,19 +93,15 @@ enum Phase {
     Up {
         rate: f64,
     },
-    /// Others fill the queue. quiet: rounds in which they did not.
-    Crowded {
-        cubic: Cubic,
-        until: Instant,
-        quiet: u32,
-        wait: u32,
-    },
+    /// Others fill the queue.
+    Crowded(Crowded),
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Shrinking {
     window: f64,
     rate: f64,
+    rtt: Duration,
     rounds: u32,
 }
 
@@ -130,10 +138,14 @@ pub struct Controller {
     shrinking: Option<Shrinking>,
     /// When a queue was found not to be ours, and the round trip then.
     foreign: Option<(Instant, Duration)>,
-    /// How long to stay when there are too many again.
-    crowded_for: Duration,
     crowded_until: Option<Instant>,
     rounds_since_below: u32,
+    /// Rounds until the time below is judged, and what was delivered in it.
+    unjudged: u32,
+    below_rate: f64,
+    doubted_rate: f64,
+    /// Of the rounds since excess loss was last looked for.
+    losses: Share,
     last_ack: Option<Instant>,
     held: Held,
     /// What left before this and is lost was lost to an outage.
@@ -157,7 +169,7 @@ impl Controller {
             packet,
             start,
             hint: start.hint(),
-            phase: Phase::Startup { best: 0.0, stale: 0, loss: 1.0 },
+            phase: Phase::Startup { best: 0.0, stale: 0, loss: 1.0, low: None },
             rounds: Rounds::new(),
             train: Train::default(),
             steadied: Steadied::default(),
@@ -175,9 +187,12 @@ impl Controller {
             up_wait: 2,
             shrinking: None,
             foreign: None,
-            crowded_for: CROWDED_FOR,
             crowded_until: None,
             rounds_since_below: 0,
+            unjudged: 0,
+            below_rate: 0.0,
+            doubted_rate: 0.0,
+            losses: Share::default(),
             last_ack: None,
             held: Held::default(),
             resumed: None,
@@ -190,8 +205,8 @@ impl Controller {
     }
 
     pub fn set_packet(&mut self, bytes: u64) {
-        if let Phase::Crowded { cubic, .. } = &mut self.phase {
-            cubic.scale(self.packet as f64 / bytes as f64);
+        if let Phase::Crowded(crowded) = &mut self.phase {
+            crowded.scale(self.packet as f64 / bytes as f64);
         }
         self.packet = bytes;
     }
@@ -224,16 +239,7 @@ impl Controller {
                 self.window += STARTUP_GROWTH * bytes as f64;
             }
             self.train.acked(now, rtt.saturating_sub(self.held.by(now)), bytes);
-            // Not only when the round is over: by then the queue would be as long again.
-            let queue = self.train.low_rtt().map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.min_rtt()));
-            if queue > self.limit() / 3 {
-                // Clumps of acknowledgements are faster than the path.
-                let hinted = self.hint.map_or(0.0, |hint| hint.rate);
-                let most = ((1.0 + STARTUP_GROWTH) * self.rate).max(hinted);
-                let train = self.train.rate().unwrap_or(most);
-                self.rate = self.rate.max(if most > 0.0 { train.min(most) } else { train });
-                self.end_startup(now);
-            }
+            self.watch_startup(now, sent);
         }
     }
 
@@ -257,6 +263,11 @@ impl Controller {
     pub fn on_acks_end(&mut self, now: Instant, in_flight: u64) {
         self.in_flight = in_flight;
         self.used = self.used.max(in_flight + std::mem::take(&mut self.batch));
+        // A mark is never chance: a start-up goes too far already.
+        if self.is_marked && matches!(self.phase, Phase::Startup { .. }) {
+            self.is_marked = false;
+            self.found_full(now);
+        }
         if let Some(round) = self.rounds.take(now) {
             self.end_round(now, round);
         }
@@ -279,9 +290,13 @@ impl Controller {
     pub fn pacing_rate(&self) -> Option<u64> {
         let Some(min_rtt) = self.min_rtt[1].or(self.min_rtt[0]) else { return self.start.limit };
         let by_window = self.window() as f64 / self.rtt.max(min_rtt).as_secs_f64().max(1e-4);
-        let gain = if matches!(self.phase, Phase::Startup { .. }) { STARTUP_PACE } else { PACE };
-        let wanted = (gain * by_window.max(self.sending_rate())).max(self.packet as f64) as u64;
-        Some(wanted.min(self.start.limit.unwrap_or(u64::MAX)))
+        let rate = match self.phase {
+            Phase::Startup { .. } => STARTUP_PACE * by_window.max(self.sending_rate()),
+            // Spread over the round: the same bytes in a burst would be above what the path takes.
+            Phase::Below { .. } => by_window,
+            _ => PACE * by_window.max(self.sending_rate()),
+        };
+        Some((rate.max(self.packet as f64) as u64).min(self.start.limit.unwrap_or(u64::MAX)))
     }
 
     /// Bytes that leave back to back: a millisecond's worth, and no more than one call of the system takes.
@@ -363,14 +378,10 @@ impl Controller {
     // ---- rounds ----
 
     fn end_round(&mut self, now: Instant, round: Round) {
-        let packets = (round.acked + round.lost) as f64 / self.packet as f64;
         self.rtt = round.min_rtt;
         let used = std::mem::replace(&mut self.used, self.in_flight) as f64;
         let queue = round.min_rtt.saturating_sub(self.min_rtt());
-        let base = self.base.ratio();
-        let beyond = round.loss() - base - 3.0 * deviation(base, packets);
-        let is_marked = std::mem::take(&mut self.is_marked);
-        let is_excess = is_marked || (beyond > 0.01 && packets > 10.0 && self.base.is_known());
+        let is_excess = self.is_excess(round);
         if round.app_limited {
             self.rate = self.rate.max(round.rate());
             self.hold = self.hold.max(1);
@@ -388,10 +399,12 @@ impl Controller {
                 self.below_until = Some(now);
                 self.rounds_since_below = 0;
                 self.min_rtt = [self.min_rtt[1], None];
-                self.hold = 2;
+                self.hold = BELOW_HOLD;
+                self.unjudged = BELOW_HOLD;
             }
             _ if self.hold > 0 => {
                 self.hold -= 1;
+                self.after_below(now, round);
                 // What was delivered while the window was still what it had been.
                 if let Some(shrinking) = self.shrinking.as_mut().filter(|shrinking| shrinking.rounds == 1) {
                     shrinking.rate = round.rate();
@@ -399,7 +412,7 @@ impl Controller {
             }
             Phase::Up { rate } => self.up(round, rate, queue, is_excess),
             Phase::Steady => self.steady(now, round, queue, is_excess),
-            Phase::Crowded { .. } => {
+            Phase::Crowded(_) => {
                 // A limit may keep us below the window, which then would grow without end.
                 self.window = self.window.min((1.1 * used).max((MIN_PACKETS * self.packet) as f64));
                 self.crowded(now, round, queue);
@@ -407,7 +420,28 @@ impl Controller {
         }
     }
 
+    /// More loss than the path's, or a mark. With few packets a round that takes several of them.
+    fn is_excess(&mut self, round: Round) -> bool {
+        let packet = self.packet as f64;
+        self.losses.add(round.acked as f64 / packet, round.lost as f64 / packet);
+        let is_marked = std::mem::take(&mut self.is_marked);
+        if self.losses.packets() < EXCESS_PACKETS {
+            return is_marked;
+        }
+        let losses = std::mem::take(&mut self.losses);
+        let base = self.base.ratio();
+        let beyond = losses.ratio() - base - 3.0 * deviation(base, losses.packets());
+        is_marked || (beyond > 0.01 && self.base.is_known())
+    }
+
     fn startup(&mut self, now: Instant, round: Round, queue: Duration) {
+        let packets = (round.acked + round.lost) / self.packet.max(1);
+        let Phase::Startup { stale, .. } = &mut self.phase else { return };
+        // Beside a full queue most of the first packets may be lost, and nothing is measured yet.
+        if packets < LEAST_PACKETS && *stale < FULL_ROUNDS {
+            *stale += 1;
+            return;
+        }
         self.rate = self.rate.max(round.rate());
         if let Some(hint) = self.hint {
             if round.loss() > DROWNED {
@@ -421,7 +455,7 @@ impl Controller {
                 return self.go_up();
             }
         }
-        let Phase::Startup { best, stale, loss } = &mut self.phase else { return };
+        let Phase::Startup { best, stale, loss, .. } = &mut self.phase else { return };
         if round.rate() >= *best * FULL_GROWTH {
             *best = round.rate();
             *stale = 0;
@@ -436,6 +470,33 @@ impl Controller {
         }
     }
 
+    /// Not only when a round is over: by then a queue that builds would be as long again.
+    fn watch_startup(&mut self, now: Instant, sent: Instant) {
+        let queue = self.train.low_rtt().map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.min_rtt()));
+        let limit = self.limit();
+        let Phase::Startup { low, .. } = &mut self.phase else { return };
+        if queue <= limit / 9 {
+            *low = Some(sent);
+        } else if queue > limit / 3 {
+            let took = low.map_or(Duration::ZERO, |low| sent.saturating_duration_since(low));
+            // A train has to pass until its least says anything.
+            if took > (limit * 2 / 9).div_f64(OURS) + 2 * self.train.span() {
+                return self.go_crowded(now, self.rtt);
+            }
+            self.found_full(now);
+        }
+    }
+
+    /// Within a round of the start-up a queue builds: what comes back is what the path delivers.
+    fn found_full(&mut self, now: Instant) {
+        // Clumps of acknowledgements are faster than the path.
+        let hinted = self.hint.map_or(0.0, |hint| hint.rate);
+        let most = ((1.0 + STARTUP_GROWTH) * self.rate).max(hinted);
+        let train = self.train.rate().unwrap_or(most);
+        self.rate = self.rate.max(if most > 0.0 { train.min(most) } else { train });
+        self.end_startup(now);
+    }
+
     fn end_startup(&mut self, now: Instant) {
         self.hint = None;
         self.window = self.capacity();
@@ -443,15 +504,44 @@ impl Controller {
     }
 
     fn go_below(&mut self, now: Instant) {
+        self.go_below_of(now, self.rate);
+    }
+
+    /// rate: what the path delivers. Not what was sent for it: a base loss that is too high must not hold itself up.
+    fn go_below_of(&mut self, now: Instant, rate: f64) {
         let after = self.window;
-        // By what arrives, not by what was sent for it: a base loss that is too high must not hold itself up.
-        let full = self.rate * self.min_rtt().as_secs_f64();
+        let full = rate * self.min_rtt().as_secs_f64();
         self.window = (BELOW * after).min(0.95 * full.max(self.packet as f64));
         self.phase = Phase::Below { after };
         self.below_since = Some(now);
         self.below_until = None;
         // What is acknowledged in this round left before.
         self.rounds.restart(now);
+    }
+
+    /// What was sent below has come back, or has not.
+    fn after_below(&mut self, now: Instant, round: Round) {
+        match self.unjudged {
+            0 => {}
+            1 => {
+                self.unjudged = 0;
+                match self.base.judge() {
+                    Verdict::Believed => {}
+                    Verdict::Doubted => {
+                        self.doubted_rate = self.below_rate;
+                        self.go_below_of(now, self.below_rate);
+                    }
+                    Verdict::Refuted => {
+                        self.rate = self.doubted_rate;
+                        self.window = self.window.min(self.capacity());
+                    }
+                }
+            }
+            left => {
+                self.below_rate = round.rate();
+                self.unjudged = left - 1;
+            }
+        }
     }
 
     fn steady(&mut self, now: Instant, round: Round, queue: Duration, is_excess: bool) {
@@ -468,7 +558,8 @@ impl Controller {
         }
         if queue > self.limit() {
             self.rate = round.rate();
-            self.window = self.capacity().min(self.window).max(self.undecided());
+            let less = if queue > 2 * self.limit() { UNDECIDED } else { LESS };
+            self.window = self.capacity().min(less * self.window).max(self.undecided());
             self.hold = 1;
             return;
         }
@@ -520,7 +611,7 @@ impl Controller {
         let stands = queue.as_secs_f64() >= STANDS * self.target();
         if (grown || !stands) && !is_excess && queue < self.limit() {
             // There is room, and nobody knows how much.
-            self.phase = Phase::Startup { best: self.rate, stale: 0, loss: round.loss() };
+            self.phase = Phase::Startup { best: self.rate, stale: 0, loss: round.loss(), low: None };
             self.train = Train::default();
             self.up_wait = 2;
             return;
@@ -528,7 +619,9 @@ impl Controller {
         if queue >= self.limit() || is_excess {
             self.rate = round.rate();
         }
-        self.up_wait = if grown { 2 } else { (2 * self.up_wait).min(MOST_UP_WAIT) };
+        // What came through with loss may be the bucket of a policer.
+        let is_room = grown && !is_excess;
+        self.up_wait = if is_room { 2 } else { (2 * self.up_wait).min(MOST_UP_WAIT) };
         self.up_in = self.up_wait;
         self.phase = Phase::Steady;
         self.hold = 1;
@@ -541,14 +634,19 @@ impl Controller {
     /// the path has become longer, its delay varies, or others fill it.
     fn is_foreign(&mut self, round: Round, queue: Duration) -> bool {
         let is_long = queue.as_secs_f64() > 1.2 * self.target();
-        let least = if queue > self.limit() { SOON } else { SHRINKING_ROUNDS };
+        let is_beyond = queue > self.limit();
+        let least = if is_beyond { SOON } else { SHRINKING_ROUNDS };
         let old = self.shrinking.filter(|old| self.window < old.window && old.rounds < STALE_ROUNDS);
-        self.shrinking = old.or(is_long.then_some(Shrinking { window: self.window, rate: round.rate(), rounds: 0 }));
+        let start = Shrinking { window: self.window, rate: round.rate(), rtt: round.min_rtt, rounds: 0 };
+        self.shrinking = old.or(is_long.then_some(start));
+        // So few packets are no long queue, and there are no fewer to try it with.
+        let is_least = self.window <= (MIN_PACKETS * self.packet) as f64 && is_beyond;
         let Some(shrinking) = &mut self.shrinking else { return false };
         shrinking.rounds += 1;
         let shrunk = 1.0 - self.window / shrinking.window;
-        let slower = 1.0 - self.rate.max(round.rate()) / shrinking.rate;
-        shrinking.rounds >= least && shrunk > SHRUNK && slower > 0.6 * shrunk
+        let rate = if is_beyond { round.rate() } else { self.rate.max(round.rate()) };
+        let slower = 1.0 - rate / shrinking.rate;
+        shrinking.rounds >= least && (is_least || shrunk > SHRUNK && slower > 0.6 * shrunk)
     }
 
     /// The least window until it is known whose a long queue is.
@@ -557,51 +655,48 @@ impl Controller {
     }
 
     fn give_up_shrinking(&mut self, now: Instant, round: Round) {
+        let mut since = round.min_rtt;
         if let Some(shrinking) = self.shrinking.take() {
             self.window = self.window.max(shrinking.window);
             self.rate = self.rate.max(shrinking.rate);
+            since = shrinking.rtt;
         }
+        let rtt = round.min_rtt;
+        let again = FOREIGN_AGAIN.max(FOREIGN_AGAIN_ROUNDS * rtt);
+        let before = self.foreign.replace((now, rtt)).filter(|(at, _)| now.saturating_duration_since(*at) < again);
         let longer = self.limit() / 2;
-        let before = self.foreign.replace((now, round.min_rtt));
-        let is_filling = before
-            .is_some_and(|(at, rtt)| now.saturating_duration_since(at) < FOREIGN_AGAIN && round.min_rtt > rtt + longer);
-        if is_filling {
-            return self.go_crowded(now);
+        let were_there = self.crowded_until.is_some_and(|until| now.saturating_duration_since(until) < STILL_CROWDED);
+        if rtt > since + longer || before.is_some_and(|(_, before)| rtt > before + longer) || were_there {
+            self.go_crowded(now, rtt);
+            if let Phase::Crowded(crowded) = &mut self.phase
+                && were_there
+            {
+                *crowded = Crowded::again(now, self.window / self.packet as f64, rtt);
+            }
+            return;
         }
-        self.min_rtt = [None, Some(round.min_rtt)];
+        self.min_rtt = [None, Some(rtt)];
         self.hold = 2;
     }
 
-    fn go_crowded(&mut self, now: Instant) {
-        let again = self.crowded_until.is_some_and(|until| now < until + 2 * CROWDED_FOR);
-        self.crowded_for = if again { (2 * self.crowded_for).min(MOST_CROWDED_FOR) } else { CROWDED_FOR };
-        let cubic = Cubic::new(now, self.window / self.packet as f64);
-        self.phase = Phase::Crowded { cubic, until: now + self.crowded_for, quiet: 0, wait: 0 };
+    fn go_crowded(&mut self, now: Instant, rtt: Duration) {
+        self.phase = Phase::Crowded(Crowded::new(now, self.window / self.packet as f64, rtt));
     }
 
     fn crowded(&mut self, now: Instant, round: Round, queue: Duration) {
         self.measure(round, true);
         let base = self.base.ratio();
-        let packets = (round.acked + round.lost) as f64 / self.packet as f64;
+        let packet = self.packet as f64;
+        let packets = (round.acked + round.lost) as f64 / packet;
         let is_lost = round.loss() > base + 2.0 * deviation(base, packets) * f64::from(base > 0.001) + 1e-4;
-        let limit = self.limit();
-        let Phase::Crowded { cubic, until, quiet, wait } = &mut self.phase else { return };
-        *quiet = if queue < limit / 2 { *quiet + 1 } else { 0 };
-        if *quiet >= 3 || now >= *until {
+        let seen = Seen { rtt: round.min_rtt, is_lost, is_quiet: queue < self.limit() / 2 };
+        let Phase::Crowded(crowded) = &mut self.phase else { return };
+        if let Some(window) = crowded.round(now, seen, self.window / packet) {
+            self.window = window * packet;
+        } else {
             self.crowded_until = Some(now);
             self.phase = Phase::Steady;
             self.hold = 1;
-            return;
-        }
-        *wait = wait.saturating_sub(1);
-        let packet = self.packet as f64;
-        if is_lost && *wait == 0 {
-            cubic.decrease(now, self.window / packet, round.min_rtt);
-            self.window *= 0.7;
-            *wait = 2;
-        } else {
-            let wanted = cubic.window(now, round.min_rtt) * packet;
-            self.window = wanted.clamp(0.9 * self.window, 1.1 * self.window);
         }
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! * [`Controller`] has the window, the pace, and the phases that move them.
 //! * [`Start`] is what it is told before it has measured anything.
-//! * `rounds` measures, `base` tells losses of the path from our own, `cubic` is for those who fill every queue.
+//! * `rounds` measures, `base` tells losses of the path from our own, `crowded` and `cubic` are for the time beside those
+//!   who fill every queue.
 //!
 //! Sources: RFC 9438 (CUBIC); N. Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 2016 (delivery
 //! rate, start-up); D. Wei et al., "FAST TCP", IEEE/ACM ToN 2006 (a window steered by a small standing queue); V. Arun and
@@ -17,6 +18,7 @@
 
 mod base;
 mod controller;
+mod crowded;
 mod cubic;
 mod rounds;
 mod start;

@@ -107,11 +107,16 @@ impl Train {
         rtts[0].and(rtts[FEW])
     }
 
+    /// Between the first and the last.
+    pub(crate) fn span(&self) -> Duration {
+        let [first, last] = [self.next, self.next + TRAIN - 1].map(|index| self.cars[index % TRAIN].map(|car| car.now));
+        first.zip(last).map_or(Duration::ZERO, |(first, last)| last.saturating_duration_since(first))
+    }
+
     /// Bytes a second between the first and the last; None: too soon after one another to tell.
     pub(crate) fn rate(&self) -> Option<f64> {
         let first = self.cars[self.next]?;
-        let last = self.cars[(self.next + TRAIN - 1) % TRAIN]?;
-        let span = last.now.saturating_duration_since(first.now);
+        let span = self.span();
         let bytes: u64 = self.cars.iter().flatten().map(|car| car.bytes).sum::<u64>() - first.bytes;
         (span >= Duration::from_micros(100)).then(|| bytes as f64 / span.as_secs_f64())
     }

@@ -4,6 +4,7 @@ mod lab;
 
 use std::time::{Duration, Instant};
 
+use lab::cubic::KernelCubic;
 use lab::{Lab, MBIT, PACKET, Path};
 use petrel_congestion::{Controller, Start};
 use petrel_netlab::{Loss, Rates, Spec};
@@ -110,6 +111,26 @@ fn a_hint_that_is_ten_times_too_high_starts_no_later_than_none() {
         println!("{rtt} ms, {loss}: {without:?} without, {with:?} with");
         assert!(with <= without, "{rtt} ms, {loss}: {without:?} without, {with:?} with");
     }
+}
+
+#[test]
+fn beside_a_neighbour_a_limited_window_stays_finite_and_gives_way() {
+    let path = Path::new(100.0, 50, 4.0, 0.0);
+    let [fast, slow] = [100.0, 10.0].map(|mbit| (mbit * MBIT) as u64);
+    let spec = Spec { rate: Rates::steps(fast, [(Duration::from_secs(60), slow)]), ..path.spec() };
+    let mut lab = Lab::with(spec, path.rtt / 2, 1);
+    lab.add(told(None, Some(20.0)));
+    lab.run(Duration::from_secs(5));
+    lab.add(Box::new(KernelCubic::new()));
+    for _ in 0..55 {
+        lab.run(Duration::from_secs(1));
+        let most = 2.0 * path.bdp() * (1.0 + path.queue);
+        assert!((lab.flows[0].sender.window() as f64) < most, "{} at {}", lab.flows[0].sender.window(), lab.seconds());
+    }
+    // The path is slower than the limit now.
+    lab.run(Duration::from_secs(10));
+    let theirs = lab.measure(1, Duration::from_secs(30));
+    assert!(theirs > 0.1 * slow as f64, "{theirs}");
 }
 
 #[test]
