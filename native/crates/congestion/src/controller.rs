@@ -655,18 +655,16 @@ impl Controller {
     }
 
     fn give_up_shrinking(&mut self, now: Instant, round: Round) {
-        let mut since = round.min_rtt;
         if let Some(shrinking) = self.shrinking.take() {
             self.window = self.window.max(shrinking.window);
             self.rate = self.rate.max(shrinking.rate);
-            since = shrinking.rtt;
         }
         let rtt = round.min_rtt;
         let again = FOREIGN_AGAIN.max(FOREIGN_AGAIN_ROUNDS * rtt);
         let before = self.foreign.replace((now, rtt)).filter(|(at, _)| now.saturating_duration_since(*at) < again);
         let longer = self.limit() / 2;
         let were_there = self.crowded_until.is_some_and(|until| now.saturating_duration_since(until) < STILL_CROWDED);
-        if rtt > since + longer || before.is_some_and(|(_, before)| rtt > before + longer) || were_there {
+        if before.is_some_and(|(_, before)| rtt > before + longer) || were_there {
             self.go_crowded(now, rtt);
             if let Phase::Crowded(crowded) = &mut self.phase
                 && were_there

@@ -6,7 +6,7 @@ mod lab;
 use std::time::Duration;
 
 use lab::cubic::KernelCubic;
-use lab::{Lab, MBIT, PACKET, Path, Sender};
+use lab::{Blind, Lab, MBIT, PACKET, Path, Sender};
 use petrel_congestion::Controller;
 use petrel_netlab::{Policer, Spec};
 
@@ -63,6 +63,34 @@ fn a_neighbour_that_fills_queues_neither_starves_nor_starves_us() {
     println!("{} of {} beside CUBIC are bad:\n{}", bad.len(), 2 * seeds(), bad.join("\n"));
     // Known: queues of four products, where one of twenty falls short by some hundredths.
     assert!(bad.len() as u64 <= seeds() / 8);
+}
+
+#[test]
+fn beside_one_who_never_gives_way_the_rest_is_used_and_no_queue_stands() {
+    let mut bad = Vec::new();
+    for seed in 0..seeds() {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let [mbit, rtt, queue] =
+            [(5.0, 100.0), (20.0, 200.0), (1.0, 4.0)].map(|(from, to)| between(&mut rng, from, to));
+        let path = Path::new(mbit, rtt as u64, queue, 0.0);
+        let taken = 0.2 + 0.4 * rng.f64();
+        let mut lab = Lab::new(path, seed);
+        let blind: Box<dyn Sender> = Box::new(Blind((taken * path.rate) as u64));
+        let is_first = rng.bool();
+        let flows = if is_first { [blind, ours()] } else { [ours(), blind] };
+        for flow in flows {
+            lab.add(flow);
+            lab.run(40 * path.rtt);
+        }
+        let from = lab.now;
+        let share = lab.measure(usize::from(is_first), Duration::from_secs(20)) / path.rate / (1.0 - taken);
+        let [half, most] = [0.5, 0.95].map(|quantile| lab.queue_since(from, quantile));
+        if share < 0.85 || half > Duration::from_millis(30) {
+            bad.push(format!("seed {seed}, {path:?}, {taken:.2} taken, first {is_first}: {share:.2} of the rest, queue {half:?}, {most:?}"));
+        }
+    }
+    println!("{} of {} beside a blind flow are bad:\n{}", bad.len(), seeds(), bad.join("\n"));
+    assert!(bad.len() as u64 <= seeds() / 10);
 }
 
 #[test]

@@ -188,3 +188,24 @@ impl Flow {
         }
     }
 }
+
+/// Sends so many bytes a second whatever happens to them.
+pub struct Blind(pub u64);
+
+impl Sender for Blind {
+    fn acked(&mut self, _now: Instant, _sent: Instant) {}
+
+    fn lost(&mut self, _now: Instant, _sent: Instant) {}
+
+    fn acks_end(&mut self, _now: Instant, _in_flight: u64) {}
+
+    fn silence(&mut self) {}
+
+    fn window(&self) -> u64 {
+        u64::MAX / 2
+    }
+
+    fn pace(&self) -> Option<u64> {
+        Some(self.0)
+    }
+}

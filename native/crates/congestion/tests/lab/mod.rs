@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use petrel_netlab::{Loss, Pipe, Rates, Spec};
 
-pub use flow::{Flow, Sender};
+pub use flow::{Blind, Flow, Sender};
 
 pub const MBIT: f64 = 125_000.0;
 /// Bytes of each packet on the wire.
