@@ -66,6 +66,8 @@ const FOREIGN_AGAIN: Duration = Duration::from_secs(4);
 const FOREIGN_AGAIN_ROUNDS: u32 = 20;
 /// They were there a while ago: once is enough.
 const STILL_CROWDED: Duration = Duration::from_secs(60);
+/// Beside others, of what came through in a round trip.
+const CROWDED_MOST: f64 = 2.0;
 /// Silence after which the path is asked gently.
 const OUTAGE_ROUNDS: u32 = 3;
 const OUTAGE: Duration = Duration::from_millis(300);
@@ -690,7 +692,9 @@ impl Controller {
         let seen = Seen { rtt: round.min_rtt, is_lost, is_quiet: queue < self.limit() / 2 };
         let Phase::Crowded(crowded) = &mut self.phase else { return };
         if let Some(window) = crowded.round(now, seen, self.window / packet) {
-            self.window = window * packet;
+            // Whatever the delay seems to say, not much more than what comes through.
+            let most = CROWDED_MOST * round.rate() * round.min_rtt.as_secs_f64();
+            self.window = (window * packet).min(most.max((MIN_PACKETS * self.packet) as f64));
         } else {
             self.crowded_until = Some(now);
             self.phase = Phase::Steady;

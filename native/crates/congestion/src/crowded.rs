@@ -22,7 +22,8 @@ const ALONE: f64 = 0.75;
 /// Believed gone and found there: so long they are not believed gone.
 const WARY: Duration = Duration::from_secs(10);
 /// Without a loss, until we look whether somebody is still there.
-const CHECK_EVERY: Duration = Duration::from_secs(30);
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+const CHECK_ROUNDS: u32 = 20;
 /// Rounds without a queue: they have gone.
 const QUIET_ROUNDS: u32 = 8;
 
@@ -39,9 +40,10 @@ enum Step {
         least: Duration,
         left: u32,
     },
-    /// We gave way, from `before`.
+    /// We gave way, from `before`. back: the window to go on with, if it was only to look.
     Yielded {
         before: Duration,
+        back: Option<f64>,
         least: Duration,
         left: u32,
     },
@@ -105,8 +107,11 @@ impl Crowded {
                 self.step = Step::Climbing { rtt: seen.rtt };
                 Some(CLIMB * window)
             }
-            Step::Growing if now.saturating_duration_since(self.since) >= CHECK_EVERY => {
-                Some(self.give_way(now, window, seen.rtt))
+            Step::Growing if now.saturating_duration_since(self.since) >= CHECK_EVERY.max(CHECK_ROUNDS * seen.rtt) => {
+                self.since = now;
+                let (before, least, left) = (seen.rtt, Duration::MAX, WATCH_ROUNDS);
+                self.step = Step::Yielded { before, back: Some(window), least, left };
+                Some(BETA * window)
             }
             Step::Growing => {
                 let wanted = self.cubic.window(now, seen.rtt);
@@ -123,16 +128,16 @@ impl Crowded {
                 let share = 1.0 - (gone / (1.0 - BETA)).min(0.95);
                 Some(self.give_way(now, (SHARE / share).clamp(MOST_LESS, MOST_MORE) * window, least))
             }
-            Step::Yielded { before, least, left } => {
+            Step::Yielded { before, back, least, left } => {
                 let least = least.min(seen.rtt);
                 if left > 1 {
-                    self.step = Step::Yielded { before, least, left: left - 1 };
+                    self.step = Step::Yielded { before, back, least, left: left - 1 };
                     return Some(window);
                 }
                 self.step = Step::Growing;
                 let gone = before.saturating_sub(least).as_secs_f64() / before.as_secs_f64().max(1e-6);
                 let is_alone = now >= self.trusting_from && gone >= ALONE * (1.0 - BETA);
-                (!is_alone).then_some(window)
+                (!is_alone).then(|| back.unwrap_or(window))
             }
         }
     }
@@ -140,7 +145,7 @@ impl Crowded {
     fn give_way(&mut self, now: Instant, most: f64, rtt: Duration) -> f64 {
         self.cubic.decrease(now, most);
         self.since = now;
-        self.step = Step::Yielded { before: rtt, least: Duration::MAX, left: WATCH_ROUNDS };
+        self.step = Step::Yielded { before: rtt, back: None, least: Duration::MAX, left: WATCH_ROUNDS };
         BETA * most
     }
 

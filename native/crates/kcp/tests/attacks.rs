@@ -121,26 +121,15 @@ fn transfer(attack: Option<Attack>, loss: f64, chance: u64) -> (Duration, Lab) {
     let mut seen = Seen { by: [Vec::new(), Vec::new()], turn: 0 };
     let mut rng = Rng::with_seed(chance);
     let mut injected = [0; 2];
-    let mut to3 = [0; 2];
     while !is_whole(&lab.hosts) {
         lab.pass(ms(5));
         assert!(lab.hosts[..2].iter().all(|host| host.lost.is_none()), "{:?}", lab.hosts[0].lost);
         assert!(lab.net.now() - lab.start < Duration::from_secs(60), "too slow");
         for by in 0..2 {
             let sent = lab.hosts[by].sent.as_mut().expect("packets").drain(..);
-            let sent: Vec<_> = sent.collect();
-            if attack.is_some() && std::env::var_os("PETREL_TRACE").is_some() { for (to, packet) in &sent { if *to == address(3) || packet.len() > 1000 && by == 1 { println!("SENT {:?} by {by} to {to} {}", lab.net.now() - lab.start, packet.len()); } } }
-            to3[by] += sent.iter().filter(|(to, _)| *to == address(3)).count();
-            let sent = sent.into_iter();
             // No observer can bring a packet on that is larger than what any path takes.
             let packets = sent.map(|(_, packet)| packet).filter(|packet| (18..=1_472).contains(&packet.len()));
             seen.by[by].extend(packets);
-        }
-        if attack.is_some() && std::env::var_os("PETREL_TRACE").is_some() {
-            use petrel_link::Connection as _;
-            let came = lab.hosts[0].came();
-            let now = lab.net.now() - lab.start;
-            println!("STATE {now:?} came {came} to {:?} {:?}", seen.by[1].len(), lab.hosts[1].link().stats());
         }
         let Some(attack) = attack else { continue };
         let packets = attack(&mut rng, &mut seen);
@@ -162,9 +151,6 @@ fn transfer(attack: Option<Attack>, loss: f64, chance: u64) -> (Duration, Lab) {
     let strays = lab.hosts[2].inbox.as_ref().expect("packets");
     assert!(strays.iter().all(|(_, packet)| packet.len() < 60), "the link went to where copies come from");
     let stall = (0..2).map(|host| longest_stall(&lab.hosts[host].progress).0).max().unwrap_or_default();
-    use petrel_netlab::Way;
-    println!("to3 {to3:?} dialer up {:?} down {:?}", lab.net.pipe(lab.dialer, Way::Up).counters(), lab.net.pipe(lab.dialer, Way::Down).counters());
-    for host in 0..2 { println!("host {host} {:?} start {:?}", longest_stall(&lab.hosts[host].progress), lab.start); }
     println!("loss {loss}: {injected:?} packets injected, longest stall {stall:?}");
     for by in 0..2 {
         lab.hosts[by].sent.as_mut().expect("packets").extend(seen.by[by].drain(..).map(|packet| (address(1), packet)));
