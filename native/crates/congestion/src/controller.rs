@@ -68,6 +68,8 @@ const FOREIGN_AGAIN_ROUNDS: u32 = 20;
 const STILL_CROWDED: Duration = Duration::from_secs(60);
 /// Beside others, of what came through in a round trip.
 const CROWDED_MOST: f64 = 2.0;
+/// Losing so much more than the path does, no more than that: CUBIC would halve its window each round.
+const CROWDED_LOSS: f64 = 0.2;
 /// Silence after which the path is asked gently.
 const OUTAGE_ROUNDS: u32 = 3;
 const OUTAGE: Duration = Duration::from_millis(300);
@@ -693,7 +695,8 @@ impl Controller {
         let Phase::Crowded(crowded) = &mut self.phase else { return };
         if let Some(window) = crowded.round(now, seen, self.window / packet) {
             // Whatever the delay seems to say, not much more than what comes through.
-            let most = CROWDED_MOST * round.rate() * round.min_rtt.as_secs_f64();
+            let more = if round.loss() > base + CROWDED_LOSS { 1.0 } else { CROWDED_MOST };
+            let most = more * round.rate() * round.min_rtt.as_secs_f64();
             self.window = (window * packet).min(most.max((MIN_PACKETS * self.packet) as f64));
         } else {
             self.crowded_until = Some(now);
