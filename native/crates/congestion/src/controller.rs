@@ -105,7 +105,6 @@ enum Phase {
 struct Shrinking {
     window: f64,
     rate: f64,
-    rtt: Duration,
     rounds: u32,
 }
 
@@ -623,8 +622,8 @@ impl Controller {
         if queue >= self.limit() || is_excess {
             self.rate = round.rate();
         }
-        // What came through with loss may be the bucket of a policer.
-        let is_room = grown && !is_excess;
+        // What came through with much loss may be the bucket of a policer.
+        let is_room = grown && !(is_excess && round.loss() > self.base.ratio() + DROWNED);
         self.up_wait = if is_room { 2 } else { (2 * self.up_wait).min(MOST_UP_WAIT) };
         self.up_in = self.up_wait;
         self.phase = Phase::Steady;
@@ -641,7 +640,7 @@ impl Controller {
         let is_beyond = queue > self.limit();
         let least = if is_beyond { SOON } else { SHRINKING_ROUNDS };
         let old = self.shrinking.filter(|old| self.window < old.window && old.rounds < STALE_ROUNDS);
-        let start = Shrinking { window: self.window, rate: round.rate(), rtt: round.min_rtt, rounds: 0 };
+        let start = Shrinking { window: self.window, rate: round.rate(), rounds: 0 };
         self.shrinking = old.or(is_long.then_some(start));
         // So few packets are no long queue, and there are no fewer to try it with.
         let is_least = self.window <= (MIN_PACKETS * self.packet) as f64 && is_beyond;

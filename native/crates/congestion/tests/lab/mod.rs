@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 pub mod cubic;
-mod flow;
+pub mod flow;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use petrel_netlab::{Loss, Pipe, Rates, Spec};
 
-pub use flow::{Blind, Flow, Sender};
+pub use flow::{Flow, Sender};
 
 pub const MBIT: f64 = 125_000.0;
 /// Bytes of each packet on the wire.
