@@ -385,7 +385,9 @@ impl Controller {
         let used = std::mem::replace(&mut self.used, self.in_flight) as f64;
         let queue = round.min_rtt.saturating_sub(self.min_rtt());
         let is_excess = self.is_excess(round);
-        if round.app_limited {
+        // Where a window that was mostly used makes a queue, it is too large, whatever was not there to send.
+        let is_ours = queue > self.limit() && used > self.window / 2.0;
+        if round.app_limited && !is_ours {
             self.rate = self.rate.max(round.rate());
             self.hold = self.hold.max(1);
             return;

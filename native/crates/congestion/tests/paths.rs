@@ -4,6 +4,7 @@ mod lab;
 
 use std::time::Duration;
 
+use lab::flow::Late;
 use lab::{Lab, MBIT, PACKET, Path};
 use petrel_congestion::Controller;
 use petrel_netlab::{Loss, Rates, Reorder, Spec};
@@ -87,6 +88,22 @@ fn a_step_of_the_rate_is_found_within_ten_round_trips() {
     lab.run(10 * rtt);
     let rate = lab.measure(0, Duration::from_secs(1));
     assert!(rate > 0.9 * fast as f64, "{rate}");
+}
+
+#[test]
+fn who_has_nothing_to_send_now_and_then_still_learns_of_a_queue_of_his_own() {
+    let rtt = Duration::from_millis(100);
+    let [fast, slow] = [100.0, 40.0].map(|mbit| (mbit * MBIT) as u64);
+    let rates = Rates::steps(fast, [(Duration::from_secs(5), slow)]);
+    let mut lab =
+        Lab::with(Spec { rate: rates, delay: rtt / 2, queue: Some(fast / 10), ..Spec::default() }, rtt / 2, 1);
+    let from = lab.now + Duration::from_secs(4);
+    lab.add(Box::new(Late(Controller::new(PACKET as u64), from)));
+    lab.run(Duration::from_secs(10));
+    let from = lab.now;
+    let rate = lab.measure(0, Duration::from_secs(10));
+    let queue = lab.queue_since(from, 0.9);
+    assert!(rate > 0.9 * slow as f64 && queue < Duration::from_millis(30), "{rate}, {queue:?}");
 }
 
 #[test]

@@ -189,6 +189,35 @@ impl Flow {
     }
 }
 
+/// Said to have nothing to send now and then, from a moment on: as when the sender is a turn late with each buffer.
+pub struct Late(pub Controller, pub Instant);
+
+impl Sender for Late {
+    fn acked(&mut self, now: Instant, sent: Instant) {
+        self.0.on_ack(now, sent, PACKET as u64, now >= self.1);
+    }
+
+    fn lost(&mut self, now: Instant, sent: Instant) {
+        self.0.lost(now, sent);
+    }
+
+    fn acks_end(&mut self, now: Instant, in_flight: u64) {
+        self.0.acks_end(now, in_flight);
+    }
+
+    fn silence(&mut self) {
+        self.0.silence();
+    }
+
+    fn window(&self) -> u64 {
+        self.0.window()
+    }
+
+    fn pace(&self) -> Option<u64> {
+        self.0.pace()
+    }
+}
+
 /// Sends so many bytes a second whatever happens to them.
 pub struct Blind(pub u64);
 
