@@ -11,7 +11,7 @@ export class Ending {
     setMaxListeners(0, this.signal)
   }
 
-  /** For the few that wait, and what takes nothing else. */
+  /** For the few that wait, and for what takes only a signal. */
   get signal(): AbortSignal {
     return this.#controller.signal
   }
@@ -29,8 +29,6 @@ export class Ending {
   /** Idempotent. */
   end(): void {
     this.#controller.abort()
-    const told = [...this.#listeners]
-    this.#listeners.clear()
-    for (const listener of told) listener()
+    for (const listener of [...this.#listeners]) if (this.#listeners.delete(listener)) listener()
   }
 }

@@ -107,8 +107,8 @@ export const limits = {
     quietSearchMs: 250,
     /** An idle timeout that a client may ask for: shorter ones cut healthy visitors and cost a timer that never rests. */
     shortestIdleMs: 100,
-    /** First keep-alive probe on a quiet TCP connection, and how old one is at most before it is probed; finds dead visitors
-     *  before a NAT forgets them. */
+    /** Quiet before the first keep-alive probe of a TCP connection, and how often new connections are given one; finds dead
+     *  visitors before a NAT forgets them. */
     keepAliveMs: 60_000,
     /** Bytes that Node holds for one socket in each direction before it stops the other side. */
     socketBufferBytes: 256 * 1024,

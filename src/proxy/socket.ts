@@ -1,7 +1,7 @@
 // Two things that net.Socket gets wrong for a relay: how to end a connection with RST, and how to see one.
 
 import { Socket } from 'node:net'
-import { resetTeller } from '../transport/tcp-socket.js'
+import { readErrors } from '../transport/tcp-socket.js'
 
 /** Ends a connection with RST, so that its peer sees an error. A no-op on a destroyed socket. */
 export function abortSocket(socket: Socket): void {
@@ -12,13 +12,13 @@ export function abortSocket(socket: Socket): void {
   else socket.resetAndDestroy()
 }
 
-/** Makes a RST that comes together with data an error. libuv before 1.52 (Node 20 and 22) reports it as a clean end,
- *  since a partial read with POLLHUP counts as one (uv__stream_io; pull request 4997). With the addon each end is
- *  checked. To be called before the first read. */
+/** Makes a RST that comes together with data an error. libuv before 1.52 reports it as a clean end, since a partial read
+ *  with POLLHUP counts as one (uv__stream_io; pull request 4997). With the addon each end is checked. To be called before
+ *  the first read. */
 export function hearResets(socket: Socket): void {
   if (!losesResets) return
-  isReset ??= resetTeller() ?? null
-  if (isReset !== null) {
+  if (readError === undefined) readError = readErrors() ?? null
+  if (readError !== null) {
     socket.push = pushTrueEnd
   } else {
     socket.push = pushOne
@@ -30,11 +30,12 @@ const [uvMajor = 0, uvMinor = 0] = process.versions.uv.split('.').map(Number)
 const losesResets = uvMajor === 1 && uvMinor < 52
 
 /** null: nobody can tell. undefined: not known yet. */
-let isReset: ReturnType<typeof resetTeller> | null
+let readError: ReturnType<typeof readErrors> | null
 
 function pushTrueEnd(this: Socket, chunk: Buffer | null, encoding?: BufferEncoding): boolean {
-  if (chunk !== null || !isReset?.(this)) return Socket.prototype.push.call(this, chunk, encoding)
-  this.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', syscall: 'read' }))
+  const error = chunk === null ? readError?.(this) : undefined
+  if (error === undefined) return Socket.prototype.push.call(this, chunk, encoding)
+  this.destroy(error)
   return false
 }
 

@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { getSystemErrorName } from 'node:util'
 import { type Addon, loadAddon } from './native/binding.js'
 
 /** What was in force when BBR could not be had. Asked once: a stranger begins a handshake as often as he likes, and for
@@ -21,10 +22,17 @@ export function useBbr(socket: TLSSocket): string | undefined {
   return name
 }
 
-/** What tells whether the next read of a socket would fail with ECONNRESET, and never throws. */
-export function resetTeller(): ((socket: Socket) => boolean) | undefined {
+/** What tells why the next read of a socket would be no clean end, and never throws. */
+export function readErrors(): ((socket: Socket) => NodeJS.ErrnoException | undefined) | undefined {
   const addon = addonIfThere()
-  return addon && ((socket) => addon.isReset(descriptorOf(socket)) ?? false)
+  if (addon === undefined) return undefined
+  return (socket) => {
+    const number = addon.readError(descriptorOf(socket)) ?? 0
+    if (number === 0) return undefined
+    // Bytes that can no longer be read are lost like those that a reset throws away.
+    const code = number < 0 ? 'ECONNRESET' : getSystemErrorName(-number)
+    return Object.assign(new Error(`read ${code}`), { code, syscall: 'read' })
+  }
 }
 
 /** What node:net keeps to itself: the descriptor of a connected socket, -1 without one. */

@@ -84,7 +84,7 @@ export interface Addon {
   stats(link: number, into: Float64Array): boolean
   rebind(link: number): void
   useTcpCongestion(fd: number, name: string): string | null
-  isReset(fd: number): boolean | null
+  readError(fd: number): number | null
   panicForTest(link: number): void
 }
 

@@ -59,7 +59,7 @@ const STALE_ROUNDS: u32 = 40;
 /// Beyond the limit sooner, and until then this part of the window is kept.
 const SOON: u32 = 2;
 const UNDECIDED: f64 = 0.7;
-/// At least so much less each time, and as little as is kept where it is far beyond, or it takes long to tell.
+/// At least so much less each time; `UNDECIDED` where the queue is far beyond, or it takes long to tell.
 const LESS: f64 = 0.85;
 /// Longer while we shrink, or again and longer within this time: others fill it.
 const FOREIGN_AGAIN: Duration = Duration::from_secs(4);
@@ -68,7 +68,7 @@ const FOREIGN_AGAIN_ROUNDS: u32 = 20;
 const STILL_CROWDED: Duration = Duration::from_secs(60);
 /// Beside others, of what came through in a round trip.
 const CROWDED_MOST: f64 = 2.0;
-/// Losing so much more than the path does, no more than that: CUBIC would halve its window each round.
+/// Losing so much more than the path does: no more than came through. CUBIC would halve its window each round.
 const CROWDED_LOSS: f64 = 0.2;
 /// Silence after which the path is asked gently.
 const OUTAGE_ROUNDS: u32 = 3;
@@ -362,7 +362,7 @@ impl Controller {
     fn came_back(&mut self, now: Instant) {
         let silence = self.last_ack.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
         self.last_ack = Some(now);
-        if silence > self.limit() / 3 {
+        if silence > self.limit() / 3 && self.in_flight > 0 {
             self.held.silent(now, silence);
         }
         if silence < OUTAGE.max(self.rtt * OUTAGE_ROUNDS) || self.in_flight == 0 {
@@ -384,9 +384,11 @@ impl Controller {
         self.rtt = round.min_rtt;
         let used = std::mem::replace(&mut self.used, self.in_flight) as f64;
         let queue = round.min_rtt.saturating_sub(self.min_rtt());
+        let is_marked = self.is_marked;
         let is_excess = self.is_excess(round);
         // Where a window that was mostly used makes a queue, it is too large, whatever was not there to send.
-        let is_ours = queue > self.limit() && used > self.window / 2.0;
+        let is_steady = matches!(self.phase, Phase::Steady);
+        let is_ours = is_steady && queue > self.limit() && used > self.window / 2.0;
         if round.app_limited && !is_ours {
             self.rate = self.rate.max(round.rate());
             self.hold = self.hold.max(1);
@@ -420,7 +422,7 @@ impl Controller {
             Phase::Crowded(_) => {
                 // A limit may keep us below the window, which then would grow without end.
                 self.window = self.window.min((1.1 * used).max((MIN_PACKETS * self.packet) as f64));
-                self.crowded(now, round, queue);
+                self.crowded(now, round, queue, is_marked);
             }
         }
     }
@@ -683,22 +685,24 @@ impl Controller {
     }
 
     fn go_crowded(&mut self, now: Instant, rtt: Duration) {
+        self.hint = None;
         self.phase = Phase::Crowded(Crowded::new(now, self.window / self.packet as f64, rtt));
     }
 
-    fn crowded(&mut self, now: Instant, round: Round, queue: Duration) {
+    fn crowded(&mut self, now: Instant, round: Round, queue: Duration, is_marked: bool) {
         self.measure(round, true);
         let base = self.base.ratio();
         let packet = self.packet as f64;
         let packets = (round.acked + round.lost) as f64 / packet;
         let is_lost = round.loss() > base + 2.0 * deviation(base, packets) * f64::from(base > 0.001) + 1e-4;
+        let is_lost = is_lost || is_marked;
         let seen = Seen { rtt: round.min_rtt, is_lost, is_quiet: queue < self.limit() / 2 };
         let Phase::Crowded(crowded) = &mut self.phase else { return };
         if let Some(window) = crowded.round(now, seen, self.window / packet) {
             // Whatever the delay seems to say, not much more than what comes through.
             let more = if round.loss() > base + CROWDED_LOSS { 1.0 } else { CROWDED_MOST };
-            let most = more * round.rate() * round.min_rtt.as_secs_f64();
-            self.window = (window * packet).min(most.max((MIN_PACKETS * self.packet) as f64));
+            let most = more * round.rate() * round.min_rtt.as_secs_f64() / (1.0 - base);
+            self.window = (window * packet).min(most).max((MIN_PACKETS * self.packet) as f64);
         } else {
             self.crowded_until = Some(now);
             self.phase = Phase::Steady;

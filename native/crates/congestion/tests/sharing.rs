@@ -12,7 +12,7 @@ use petrel_congestion::Controller;
 use petrel_netlab::{Policer, Spec};
 
 fn seeds() -> u64 {
-    std::env::var("PETREL_SEEDS").ok().and_then(|text| text.parse::<u64>().ok()).map_or(20, |seeds| seeds / 10)
+    std::env::var("PETREL_SEEDS").ok().and_then(|text| text.parse::<u64>().ok()).map_or(20, |seeds| (seeds / 10).max(1))
 }
 
 fn ours() -> Box<dyn Sender> {

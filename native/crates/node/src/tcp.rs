@@ -9,11 +9,11 @@ pub fn use_tcp_congestion(fd: i32, name: String) -> Option<String> {
     in_force(fd, &name)
 }
 
-/// Whether the next read of a socket would fail with ECONNRESET. Takes no byte, does not wait. None: this system does
-/// not tell.
+/// What keeps a socket's next read from being a clean end: the system's number of the error, which is taken from the
+/// socket; -1: bytes; 0: nothing. fd: non-blocking. None: this system does not tell.
 #[napi(catch_unwind)]
-pub fn is_reset(fd: i32) -> Option<bool> {
-    would_fail(fd)
+pub fn read_error(fd: i32) -> Option<i32> {
+    next_read(fd)
 }
 
 #[cfg(target_os = "linux")]
@@ -34,15 +34,17 @@ fn in_force(_fd: i32, _name: &str) -> Option<String> {
 }
 
 #[cfg(unix)]
-fn would_fail(fd: i32) -> Option<bool> {
-    with_socket(fd, |socket| {
-        let answer = socket.peek(&mut [std::mem::MaybeUninit::uninit()]);
-        Some(answer.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset))
+fn next_read(fd: i32) -> Option<i32> {
+    with_socket(fd, |socket| match socket.peek(&mut [std::mem::MaybeUninit::uninit()]) {
+        Ok(0) => Some(0),
+        Ok(_) => Some(-1),
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Some(0),
+        Err(error) => error.raw_os_error(),
     })
 }
 
 #[cfg(not(unix))]
-fn would_fail(_fd: i32) -> Option<bool> {
+fn next_read(_fd: i32) -> Option<i32> {
     None
 }
 

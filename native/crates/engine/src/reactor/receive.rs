@@ -35,11 +35,14 @@ impl Reactor {
                     self.unreachable(token, now);
                     continue;
                 }
-                Err(_) => false,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => false,
+                // An error of one packet, behind which others may lie.
+                Err(_) => {
+                    port.is_readable = false;
+                    continue;
+                }
             };
-            if !may_be_more {
-                port.is_readable = false;
-            }
+            port.is_readable = may_be_more;
             for (protocol, arrival) in arrivals.drain(..) {
                 self.arrive(token, protocol, arrival, now);
             }
