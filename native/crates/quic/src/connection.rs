@@ -145,6 +145,7 @@ impl petrel_link::Connection for Connection {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.noq.handle_timeout(now);
+        lock(&self.silence).answer(now);
         if self.probe_at().is_some_and(|at| at <= now) {
             lock(&self.silence).probe(now);
             // Fails only when the path is closed, and the connection with it.

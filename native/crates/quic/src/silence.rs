@@ -1,6 +1,7 @@
-//! What nothing was heard of, and when to ask for it. The engine's own wait between two probes has no end: noq-proto 1.4.0
-//! caps the sum of the waits of a row and counts that sum from the last probe, so each is a second longer than the one
-//! before. Shared by the connection, which has the clock, and its congestion controller, which sees every packet.
+//! What nothing was heard of, and when to ask for it; and who is heard, and may not answer for a full window. The engine's
+//! own wait between two probes has no end: noq-proto 1.4.0 caps the sum of the waits of a row and counts that sum from the
+//! last probe, so each is a second longer than the one before. Shared by the connection, which has the clock, and its
+//! congestion controller, which sees every packet.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,6 +9,13 @@ use std::time::{Duration, Instant};
 /// A peer that is heard, and acknowledges none of our probes, may be where large packets do not come through: the engine's
 /// own are small, and leave when ours have stopped.
 const HEARD_PROBES: u32 = 3;
+
+/// Who may not send because of the window still acknowledges, once in so many packets and after so long (the engine's own
+/// max_ack_delay, RFC 9000 §18.2): the engine holds acknowledgements back where streams wait for the window, and two ends
+/// that both do would wait for each other. An acknowledgement of the engine's has 64 ranges: at a loss of a third that is
+/// some 200 packets.
+const ANSWER_PACKETS: u32 = 32;
+const ANSWER_AFTER: Duration = Duration::from_millis(25);
 
 /// One for a connection and all the addresses that its peer has had.
 pub(crate) type Shared = Arc<Mutex<Silence>>;
@@ -21,6 +29,8 @@ pub(crate) struct Silence {
     has_probed: bool,
     /// Probes until the next acknowledgement. None: as many as it takes.
     left: Option<u32>,
+    /// Packets heard since one left.
+    unanswered: u32,
     /// The next packet may leave whatever the window says (RFC 9002 §7.5).
     probing: bool,
 }
@@ -29,11 +39,13 @@ impl Silence {
     pub(crate) fn sent(&mut self, now: Instant, bytes: u64) {
         self.in_flight += bytes;
         self.last_sent = Some(now);
+        self.unanswered = 0;
         self.probing = false;
     }
 
     pub(crate) fn acknowledged(&mut self, in_flight: u64) {
-        *self = Self { in_flight, last_sent: self.last_sent, ..Self::default() };
+        let Self { last_sent, unanswered, .. } = *self;
+        *self = Self { in_flight, last_sent, unanswered, ..Self::default() };
     }
 
     pub(crate) fn lost(&mut self, bytes: u64) {
@@ -41,13 +53,20 @@ impl Silence {
     }
 
     /// The peer was heard; whether it acknowledged something is told afterwards. The first packet after silence may be
-    /// answered whatever the window says: the engine holds back even acknowledgements where streams wait for the window, and
-    /// both ends would wait for each other.
+    /// answered at once.
     pub(crate) fn heard(&mut self) {
+        self.unanswered = self.unanswered.saturating_add(1);
         if self.has_probed && self.left.is_none() {
             self.left = Some(HEARD_PROBES);
             self.probing = true;
         }
+        self.probing |= self.unanswered >= ANSWER_PACKETS;
+    }
+
+    /// Time has passed.
+    pub(crate) fn answer(&mut self, now: Instant) {
+        let is_late = self.last_sent.is_some_and(|at| now >= at + ANSWER_AFTER);
+        self.probing |= self.unanswered > 0 && is_late;
     }
 
     /// When to probe next, if nothing else leaves before.
@@ -123,6 +142,25 @@ mod tests {
         silence.sent(now, 1_000);
         silence.heard();
         assert_eq!(silence.window(1_200), None);
+    }
+
+    #[test]
+    fn a_full_window_holds_no_acknowledgement_back() {
+        let now = Instant::now();
+        let mut silence = Silence::default();
+        silence.sent(now, 1_000);
+        silence.answer(now + ANSWER_AFTER);
+        assert_eq!(silence.window(1_200), None, "nothing to acknowledge");
+        silence.heard();
+        silence.answer(now + ANSWER_AFTER - Duration::from_millis(1));
+        assert_eq!(silence.window(1_200), None, "not yet");
+        silence.answer(now + ANSWER_AFTER);
+        assert_eq!(silence.window(1_200), Some(2_200));
+        silence.sent(now, 1_000);
+        (1..ANSWER_PACKETS).for_each(|_| silence.heard());
+        assert_eq!(silence.window(1_200), None, "one in so many packets");
+        silence.heard();
+        assert_eq!(silence.window(1_200), Some(3_200));
     }
 
     #[test]
