@@ -234,6 +234,8 @@ impl Controller {
         if self.was_below(sent) {
             self.base.below(1.0, 0.0);
         }
+        let early = rtt.saturating_sub(self.held.by(now));
+        self.train.acked(now, early, bytes);
         if let Phase::Startup { .. } = self.phase
             && !app_limited
         {
@@ -241,7 +243,6 @@ impl Controller {
             if self.window < hinted.min(USED * self.used as f64) {
                 self.window += STARTUP_GROWTH * bytes as f64;
             }
-            self.train.acked(now, rtt.saturating_sub(self.held.by(now)), bytes);
             self.watch_startup(now, sent);
         }
     }
@@ -386,9 +387,10 @@ impl Controller {
         let queue = round.min_rtt.saturating_sub(self.min_rtt());
         let is_marked = self.is_marked;
         let is_excess = self.is_excess(round);
-        // Where a window that was mostly used makes a queue, it is too large, whatever was not there to send.
+        // Where a window that was mostly used makes a queue or drowns, it is too large, whatever was not there to send.
+        let is_drowned = is_excess && round.loss() > self.base.ratio() + DROWNED;
         let is_steady = matches!(self.phase, Phase::Steady);
-        let is_ours = is_steady && queue > self.limit() && used > self.window / 2.0;
+        let is_ours = is_steady && (queue > self.limit() || is_drowned) && used > self.window / 2.0;
         if round.app_limited && !is_ours {
             self.rate = self.rate.max(round.rate());
             self.hold = self.hold.max(1);
@@ -619,7 +621,7 @@ impl Controller {
         if (grown || !stands) && !is_excess && queue < self.limit() {
             // There is room, and nobody knows how much.
             self.phase = Phase::Startup { best: self.rate, stale: 0, loss: round.loss(), low: None };
-            self.train = Train::default();
+            self.train.restart();
             self.up_wait = 2;
             return;
         }

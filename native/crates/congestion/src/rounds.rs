@@ -92,12 +92,29 @@ struct Car {
 pub(crate) struct Train {
     cars: [Option<Car>; TRAIN],
     next: usize,
+    /// How many bytes had come by when, at steps of at least `STEP`.
+    steps: [Option<(Instant, u64)>; STEPS],
+    bytes: u64,
 }
 
+/// Acknowledgements come in clumps of a millisecond or so: over a dozen of these a rate is off by a tenth.
+const STEP: Duration = Duration::from_millis(1);
+const STEPS: usize = 12;
+
 impl Train {
+    /// Forgets round trips, not rates.
+    pub(crate) fn restart(&mut self) {
+        self.cars = Default::default();
+    }
+
     pub(crate) fn acked(&mut self, now: Instant, rtt: Duration, bytes: u64) {
         self.cars[self.next] = Some(Car { now, rtt, bytes });
         self.next = (self.next + 1) % TRAIN;
+        if self.steps[0].is_none_or(|(at, _)| now.saturating_duration_since(at) >= STEP) {
+            self.steps.rotate_right(1);
+            self.steps[0] = Some((now, self.bytes));
+        }
+        self.bytes += bytes;
     }
 
     /// A low round trip of a whole train.
@@ -113,12 +130,20 @@ impl Train {
         first.zip(last).map_or(Duration::ZERO, |(first, last)| last.saturating_duration_since(first))
     }
 
-    /// Bytes a second between the first and the last; None: too soon after one another to tell.
+    /// Bytes a second: of a train that is long enough, else the more of the last half and the whole dozen of steps, else of
+    /// what there is; None: too soon after one another to tell.
     pub(crate) fn rate(&self) -> Option<f64> {
         let first = self.cars[self.next]?;
         let span = self.span();
         let bytes: u64 = self.cars.iter().flatten().map(|car| car.bytes).sum::<u64>() - first.bytes;
-        (span >= Duration::from_micros(100)).then(|| bytes as f64 / span.as_secs_f64())
+        let train = (span >= Duration::from_micros(100)).then(|| bytes as f64 / span.as_secs_f64());
+        if span >= STEP * STEPS as u32 / 2 {
+            return train;
+        }
+        let (now, all) = self.steps[0]?;
+        let since =
+            |(at, before): (Instant, u64)| (all - before) as f64 / now.saturating_duration_since(at).as_secs_f64();
+        self.steps[STEPS / 2..].iter().flatten().copied().map(since).reduce(f64::max).or(train)
     }
 }
 

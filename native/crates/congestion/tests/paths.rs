@@ -168,3 +168,20 @@ fn ends_that_stand_still_now_and_then_do_not_end_the_start_up() {
         }
     }
 }
+
+#[test]
+fn acknowledgements_in_clumps_are_no_faster_path() {
+    for loss in [0.0, 0.05, 0.2] {
+        for seed in 0..5 {
+            let path = Path::new(100.0, 200, 1.0, loss);
+            let mut lab = Lab::new(path, seed);
+            lab.every = Duration::from_millis(1 + seed % 4);
+            lab.add(ours());
+            let share = lab.measure(0, Duration::from_secs(20)) / path.rate / (1.0 - loss);
+            let counters = lab.pipe.counters();
+            let dropped = counters.dropped_queue.bytes as f64 / counters.entered.bytes as f64;
+            // With the rate of 16 acknowledgements: 0.82 to 0.94, and up to 17 % dropped.
+            assert!(share > 0.915 && dropped < 0.01, "loss {loss}, seed {seed}: {share:.3}, dropped {dropped:.4}");
+        }
+    }
+}

@@ -80,6 +80,8 @@ pub struct Lab {
     pub queue: Vec<(Instant, Duration)>,
     /// Nobody at the ends does anything for so long, so often.
     pub stalls: Option<(Duration, Duration)>,
+    /// Acknowledgements are looked at so often.
+    pub every: Duration,
 }
 
 impl Lab {
@@ -99,6 +101,7 @@ impl Lab {
             order: 0,
             queue: Vec::new(),
             stalls: None,
+            every: Duration::from_micros(1),
         }
     }
 
@@ -136,7 +139,7 @@ impl Lab {
             while let Some((at, packet)) = self.pipe.pop(self.now) {
                 self.order += 1;
                 self.flows[packet.flow].arrived += PACKET as u64;
-                let heard = self.awake(self.awake(at) + self.back);
+                let heard = self.awake(self.looked(self.awake(at) + self.back));
                 self.acks.push(Reverse((heard, self.order, packet.flow, packet.number)));
             }
             while self.acks.peek().is_some_and(|Reverse((at, ..))| *at <= self.now) {
@@ -154,6 +157,11 @@ impl Lab {
         let Some((every, stall)) = self.stalls else { return at };
         let since = Duration::from_nanos(((at - self.start).as_nanos() % every.as_nanos()) as u64);
         if since < stall { at + (stall - since) } else { at }
+    }
+
+    fn looked(&self, at: Instant) -> Instant {
+        let every = self.every.as_nanos();
+        self.start + Duration::from_nanos(((at - self.start).as_nanos().div_ceil(every) * every) as u64)
     }
 
     /// What arrived of a flow in the next `time`, bytes a second.
