@@ -18,6 +18,8 @@ export interface Task extends Point {
   readonly way: Way
   /** What the link has besides, as JSON. */
   readonly link?: string
+  /** A transfer of the kernel's TCP with this congestion control goes over the same link at the same time. */
+  readonly beside?: 'cubic' | 'bbr'
   /** The emulator's program. */
   readonly program: string
   /** A folder of this measurement's own. */
@@ -44,7 +46,15 @@ export async function measure(task: Task): Promise<Figures> {
     await set(emulator, task)
     const visitor = processes.fork('visitor.js', [], inside(emulator.server))
     const running = await startSystem(task, emulator, processes, visitor)
-    return await take(task, emulator, visitor, running)
+    if (task.beside === undefined) return await take(task, emulator, visitor, running)
+    const neighbour = processes.fork('visitor.js', [], inside(emulator.server))
+    const place = { host: emulator.client.address, port: servicePort }
+    await give(neighbour, { kind: 'answers', ...place })
+    const [figures, theirs] = await Promise.all([
+      take(task, emulator, visitor, running),
+      give(neighbour, bulkOf(task, place)),
+    ])
+    return { ...figures, besideGoodput: mbit(theirs.bulk) }
   } finally {
     task.signal.removeEventListener('abort', onAbort)
     await processes.close()
@@ -52,7 +62,7 @@ export async function measure(task: Task): Promise<Figures> {
   }
 }
 
-async function set(emulator: Emulator, { rttMs, lossPercent, system, link }: Task): Promise<void> {
+async function set(emulator: Emulator, { rttMs, lossPercent, system, link, beside }: Task): Promise<void> {
   const bytesPerMs = (rateMbit * 1e6) / 8 / 1000
   await emulator.set({
     rate_mbit: rateMbit,
@@ -66,7 +76,7 @@ async function set(emulator: Emulator, { rttMs, lossPercent, system, link }: Tas
     tune(end, 'tcp_wmem', `4096 16384 ${tcpBytes}`)
     // By the route: the setting of a namespace takes only what the machine allows to everybody.
     const route = ['10.77.0.0/24', 'dev', 'cable', 'proto', 'kernel', 'scope', 'link', 'src', end.address]
-    run(end, ['ip', 'route', 'replace', ...route, 'congctl', system.congestion ?? 'cubic'])
+    run(end, ['ip', 'route', 'replace', ...route, 'congctl', beside ?? system.congestion ?? 'cubic'])
   }
 }
 
@@ -92,12 +102,19 @@ async function startSystem(
   return running
 }
 
-async function take(task: Task, emulator: Emulator, visitor: ChildProcess, { host, port, pids }: Running) {
-  const ms = task.seconds * 1000
+type Address = Pick<Running, 'host' | 'port'>
+
+const bulkOf = ({ seconds, way }: Task, { host, port }: Address) =>
+  ({ kind: 'bulk', host, port, ms: seconds * 1000, fetches: way === 'up' }) as const
+
+const mbit = (bulk: Bulk | undefined) => ((bulk?.bytes ?? 0) * 8) / (bulk?.ms ?? 1) / 1000
+
+async function take(task: Task, emulator: Emulator, visitor: ChildProcess, running: Running) {
+  const { pids } = running
   const before = await emulator.counts()
   await emulator.mark()
   const cpuBefore = cpuSeconds(pids)
-  const { bulk } = await give(visitor, { kind: 'bulk', host, port, ms, fetches: task.way === 'up' })
+  const { bulk } = await give(visitor, bulkOf(task, running))
   const cpu = cpuSeconds(pids) - cpuBefore
   const after = await emulator.counts()
   if (bulk === undefined) throw new Error('the visitor told nothing')
@@ -109,7 +126,7 @@ async function take(task: Task, emulator: Emulator, visitor: ChildProcess, { hos
 function figuresOf(seen: Bulk, before: WayCounts, after: WayCounts, last: Counts): Figures {
   const since = (of: (counts: WayCounts) => number) => of(after) - of(before)
   return {
-    goodput: (seen.bytes * 8) / seen.ms / 1000,
+    goodput: mbit(seen),
     secondHalf: ((seen.bytes - seen.bytesAtHalf) * 8) / (seen.ms / 2) / 1000,
     wireRatio: since(arrivedOrDropped) / seen.bytes,
     overflow: since(({ queue }) => queue.bytes) / since(({ entered }) => entered.bytes),

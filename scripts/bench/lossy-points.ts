@@ -43,6 +43,8 @@ export interface Figures {
   readonly overflow: number
   /** Seconds of processor time of the system's processes for 10^9 bytes; undefined: it has none. */
   readonly cpuPerGB?: number
+  /** Mbit/s of the kernel's transfer beside it, if there was one. */
+  readonly besideGoodput?: number
   /** 100 bytes echoed beside the bulk, ms. */
   readonly echoP50Ms: number
   readonly echoCount: number

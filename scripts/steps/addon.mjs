@@ -1,7 +1,8 @@
 // Builds the native addon (QUIC and KCP) with a plain `cargo build` and copies it to where the binding looks for it.
 
 import { copyFileSync, existsSync, renameSync } from 'node:fs'
-import { findCargo } from './cargo.mjs'
+import { join } from 'node:path'
+import { findCargo, targetFolder } from './cargo.mjs'
 import { inRoot, run } from './run.mjs'
 import { filesBelow, hashFiles, readStamp, writeStamp } from './stamp.mjs'
 
@@ -43,7 +44,7 @@ export async function buildAddon({ sayMissing }) {
     },
   })
   // Renamed into place: a process that has the old one open keeps it whole.
-  copyFileSync(inRoot('native/target/release', library), inRoot(`${addon}.new`))
+  copyFileSync(join(targetFolder, 'release', library), inRoot(`${addon}.new`))
   renameSync(inRoot(`${addon}.new`), inRoot(addon))
   writeStamp(stamp, hash)
   return true

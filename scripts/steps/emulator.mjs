@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { findCargo } from './cargo.mjs'
+import { findCargo, targetFolder } from './cargo.mjs'
 import { inRoot, run, StepFailed } from './run.mjs'
 
 /** Resolves with the path of the program. Throws StepFailed where it cannot be built. */
@@ -11,8 +11,7 @@ export async function buildEmulator() {
   if (cargo === undefined) throw new StepFailed('no cargo on PATH: the link emulator cannot be built', '')
   const args = ['build', '--locked', '--release', '-p', 'petrel-netlab', '--features', 'emulator']
   await run('building the link emulator', 'cargo', args, { cwd: inRoot('native'), env: cargo })
-  const folder = process.env.CARGO_TARGET_DIR ?? inRoot('native/target')
-  const program = `${folder}/release/petrel-netlab`
+  const program = `${targetFolder}/release/petrel-netlab`
   if (!existsSync(program)) throw new StepFailed(`cargo built no ${program}`, '')
   return program
 }

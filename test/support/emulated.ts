@@ -27,6 +27,8 @@ export interface EmulatedLink extends Point {
   readonly seconds: number
   /** What the link has besides. */
   readonly link?: Settings
+  /** The kernel's TCP that goes over it as well. */
+  readonly beside?: 'cubic' | 'bbr'
 }
 
 /** A stalled machine is not the link's fault: again. */
