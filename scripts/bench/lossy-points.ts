@@ -43,7 +43,7 @@ export interface Figures {
   readonly overflow: number
   /** Seconds of processor time of the system's processes for 10^9 bytes; undefined: it has none. */
   readonly cpuPerGB?: number
-  /** Mbit/s of the kernel's transfer beside it, if there was one. */
+  /** Mbit/s of the kernel's transfer beside it, if there was one; then wireRatio and overflow are of both together. */
   readonly besideGoodput?: number
   /** 100 bytes echoed beside the bulk, ms. */
   readonly echoP50Ms: number

@@ -18,7 +18,7 @@ export const limits = {
     closeMs: 2_000,
     /** Links that a listener holds between handshake and accept; further ones are refused. */
     backlog: 64,
-    /** A stream's window, at most and while few streams are open. */
+    /** A stream's window over tls, at most and while few streams are open; over quic and kcp a profile says it. */
     streamWindowMaxBytes: 16 * 1024 * 1024,
     /** Streams that wait to be taken from the link's iterator. */
     streamBacklog: 1024,
@@ -190,8 +190,8 @@ const mebibyte = 1024 * 1024
 /** What each end of a link has for the paths that its links take, by the name of its `profile:`. The peer's is its own
  *  affair: what an end holds, however its peer asks, is what the end's own profile says.
  *
- *  link: as limits.link.authenticated. windowBytes: of one stream of which a mebibyte was read; never more than half of
- *  creditBytes, shared by all such streams. Others have a sixth of creditBytes at most. reordering: a packet is lost when
+ *  link: as limits.link.authenticated. windowBytes: of one stream of which a mebibyte was read, at most; all of these share
+ *  half of creditBytes, and all that are open the other. reordering: a packet is lost when
  *  so many later ones, or one sent so many round trips later, were acknowledged; with kcp that is the beginning, and grows
  *  on paths where packets are only late. (RFC 9002's 3 and 1.125 had quic send 5 % twice where 5 % came 4 ms late, 32 and
  *  1.25 nothing; where nothing came late, both were equal.) firstPackets: the first congestion window. sendBytes: what a

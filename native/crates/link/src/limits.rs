@@ -10,7 +10,7 @@ pub struct Limits {
     pub streams: u32,
     pub credit_bytes: u64,
     pub datagram_bytes: usize,
-    /// A stream's window while few are open, bytes.
+    /// A transfer's window, at most, bytes.
     pub window_bytes: u64,
     /// From the first packet to a finished handshake.
     pub handshake: Duration,

@@ -22,9 +22,9 @@ use crate::state::{Border, with, with_link};
 /// f64 fields of one event: kind, link, then what the kind says (see `record`).
 const RECORD: usize = 5;
 
-/// Streams, credit and datagram bytes as LinkLimits has them; windowBytes: one stream's window while few are open;
-/// handshakeMs: from the first packet to a finished handshake; idleMs: silence that ends the link; keepAliveMs: quiet before the peer is asked for a sign of life; profile: does not
-/// change with the limits.
+/// Streams, credit and datagram bytes as LinkLimits has them; windowBytes: of one transfer, at most;
+/// handshakeMs: from the first packet to a finished handshake; idleMs: silence that ends the link; keepAliveMs: quiet
+/// before the peer is asked for a sign of life; profile: does not change with the limits.
 #[napi(object)]
 pub struct JsLimits {
     pub streams: u32,

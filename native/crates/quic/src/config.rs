@@ -13,7 +13,7 @@ use crate::silence::Shared;
 const ALPN: &[u8] = b"petrel/1";
 /// Handshakes that wait for a verdict; each has one at once.
 const MAX_INCOMING: usize = 1024;
-/// The engine's own windows: a safety net beyond our credit, because everything is drained at once.
+/// The engine's own windows: a safety net, because everything is drained at once, also what waits behind holes.
 const STREAM_WINDOW: u32 = 64 * 1024 * 1024;
 const LINK_WINDOW: u32 = 256 * 1024 * 1024;
 /// Payloads wait in our own queue; in the engine's only what the next packets take.

@@ -129,6 +129,11 @@ impl Connection {
         lock(&self.silence).probe_at(probe_interval(rtt))
     }
 
+    fn answer_at(&self) -> Option<Instant> {
+        let may_answer = self.is_connected && !self.noq.is_closed();
+        lock(&self.silence).answer_at().filter(|_| may_answer)
+    }
+
     fn widen_send_window(&mut self) {
         if self.is_connected && !self.noq.is_closed() {
             let cwnd = self.noq.congestion_state(PathId::ZERO).map_or(0, |c| c.window());
@@ -140,7 +145,7 @@ impl Connection {
 
 impl petrel_link::Connection for Connection {
     fn poll_timeout(&mut self) -> Option<Instant> {
-        [self.noq.poll_timeout(), self.probe_at()].into_iter().flatten().min()
+        [self.noq.poll_timeout(), self.probe_at(), self.answer_at()].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Instant) {

@@ -12,9 +12,9 @@ const HEARD_PROBES: u32 = 3;
 
 /// Who may not send because of the window still acknowledges, once in so many packets and after so long (the engine's own
 /// max_ack_delay, RFC 9000 §18.2): the engine holds acknowledgements back where streams wait for the window, and two ends
-/// that both do would wait for each other. An acknowledgement of the engine's has 64 ranges: at a loss of a third that is
-/// some 200 packets.
-const ANSWER_PACKETS: u32 = 32;
+/// that both do would wait for each other. The engine's acknowledgements have 64 ranges: at a loss of a third these are of
+/// 128 packets that came.
+const ANSWER_PACKETS: u32 = 64;
 const ANSWER_AFTER: Duration = Duration::from_millis(25);
 
 /// One for a connection and all the addresses that its peer has had.
@@ -29,7 +29,7 @@ pub(crate) struct Silence {
     has_probed: bool,
     /// Probes until the next acknowledgement. None: as many as it takes.
     left: Option<u32>,
-    /// Packets heard since one left.
+    /// Packets heard since one left that asks for an acknowledgement.
     unanswered: u32,
     /// The next packet may leave whatever the window says (RFC 9002 §7.5).
     probing: bool,
@@ -44,8 +44,10 @@ impl Silence {
     }
 
     pub(crate) fn acknowledged(&mut self, in_flight: u64) {
-        let Self { last_sent, unanswered, .. } = *self;
-        *self = Self { in_flight, last_sent, unanswered, ..Self::default() };
+        self.in_flight = in_flight;
+        self.has_probed = false;
+        self.left = None;
+        self.probing = self.unanswered >= ANSWER_PACKETS;
     }
 
     pub(crate) fn lost(&mut self, bytes: u64) {
@@ -63,10 +65,13 @@ impl Silence {
         self.probing |= self.unanswered >= ANSWER_PACKETS;
     }
 
-    /// Time has passed.
+    /// When what was heard is to be answered whatever the window says, unless something leaves before.
+    pub(crate) fn answer_at(&self) -> Option<Instant> {
+        self.last_sent.filter(|_| self.unanswered > 0 && !self.probing).map(|at| at + ANSWER_AFTER)
+    }
+
     pub(crate) fn answer(&mut self, now: Instant) {
-        let is_late = self.last_sent.is_some_and(|at| now >= at + ANSWER_AFTER);
-        self.probing |= self.unanswered > 0 && is_late;
+        self.probing |= self.answer_at().is_some_and(|at| at <= now);
     }
 
     /// When to probe next, if nothing else leaves before.

@@ -9,9 +9,11 @@ pub const INITIAL_CREDIT: u64 = 16 * 1024;
 
 /// A window is never cut below this while the budget lasts.
 const MIN_WINDOW: u64 = 256 * 1024;
-/// A stream of which so much was taken is a transfer: others that merely stay open take nothing of its window. At 20 %
-/// loss one packet of a second's is lost six times, and holds up what follows for eight round trips.
+/// A stream of which so much was taken is a transfer until it ends: others, that merely stay open, take nothing of its
+/// window. At 20 % loss one packet of a second's is lost six times, and holds up what follows for eight round trips.
 const TRANSFER: u64 = 1024 * 1024;
+/// Of the budget, what only small windows may use: a few transfers whose readers stop must not leave others INITIAL_CREDIT.
+const SMALL_PART: u64 = 8;
 
 /// All the promises of a process. Links draw from it; what one link has, another cannot have. Below zero when the
 /// floors of many streams exceed it.
@@ -68,12 +70,18 @@ impl Budget {
         self.granted
     }
 
-    /// The window that a stream should have among `open` ones: half of the budget shared evenly, among transfers if it is
-    /// one, so that streams which stand still leave the other half to those that come later.
+    /// The window that a stream should have among `open` ones, while there is so much: half of the budget shared evenly by
+    /// all, and the other half by transfers.
     fn window(&self, open: usize, is_transfer: bool) -> u64 {
         let floor = MIN_WINDOW.min(self.total / 4).max(INITIAL_CREDIT);
         let sharing = if is_transfer { self.transfers } else { (open as u64).max(3) };
         (self.total / (2 * sharing)).clamp(floor, self.window_max.max(floor))
+    }
+
+    /// What a window may be widened by.
+    fn room(&self, window: u64) -> u64 {
+        let kept = if window > MIN_WINDOW { self.total / SMALL_PART } else { 0 };
+        (self.total - kept).saturating_sub(self.granted)
     }
 
     fn take(&mut self, want: u64, must: u64) -> u64 {
@@ -101,6 +109,7 @@ pub struct ReceiveCredit {
     limit: u64,
     taken: u64,
     announced: (u64, u64),
+    is_transfer: bool,
     ended: bool,
 }
 
@@ -108,7 +117,7 @@ impl ReceiveCredit {
     /// A new stream has INITIAL_CREDIT, which nobody announces.
     pub fn new(budget: &mut Budget) -> Self {
         budget.take(INITIAL_CREDIT, INITIAL_CREDIT);
-        Self { limit: INITIAL_CREDIT, taken: 0, announced: (0, INITIAL_CREDIT), ended: false }
+        Self { limit: INITIAL_CREDIT, taken: 0, announced: (0, INITIAL_CREDIT), is_transfer: false, ended: false }
     }
 
     /// Bytes since the start that the peer may send.
@@ -123,13 +132,8 @@ impl ReceiveCredit {
             let beyond = taken.saturating_sub(self.limit);
             self.limit += budget.take(beyond, beyond);
             budget.give(taken - self.taken);
-            budget.transfers += u64::from(!self.is_transfer() && taken >= TRANSFER);
             self.taken = taken;
         }
-    }
-
-    fn is_transfer(&self) -> bool {
-        self.taken >= TRANSFER
     }
 
     /// Widens the limit if a quarter of the window can be won. True: it is time to announce.
@@ -137,11 +141,15 @@ impl ReceiveCredit {
         if self.ended {
             return false;
         }
-        let window = budget.window(open, self.is_transfer());
+        if !self.is_transfer && self.taken >= TRANSFER {
+            self.is_transfer = true;
+            budget.transfers += 1;
+        }
+        let window = budget.window(open, self.is_transfer);
         let more = (self.taken + window).saturating_sub(self.limit);
         if more >= window / 4 {
             let must = (self.taken + INITIAL_CREDIT).saturating_sub(self.limit);
-            self.limit += budget.take(more, must);
+            self.limit += budget.take(more.min(budget.room(window)), must);
         }
         self.limit - self.announced.1 >= INITIAL_CREDIT / 4 && self.limit > self.announced.1
     }
@@ -157,11 +165,20 @@ impl ReceiveCredit {
         self.announced
     }
 
+    /// `total` bytes are all that there are: gives back what is promised beyond. Nothing grows any more.
+    pub fn finish(&mut self, total: u64, budget: &mut Budget) {
+        if !self.ended {
+            budget.transfers -= u64::from(std::mem::take(&mut self.is_transfer));
+            budget.give(self.limit.saturating_sub(total));
+            self.limit = self.limit.min(total);
+        }
+    }
+
     /// Gives back what is still promised. The stream takes no more bytes. Idempotent.
     pub fn end(&mut self, budget: &mut Budget) {
         if !self.ended {
             self.ended = true;
-            budget.transfers -= u64::from(self.is_transfer());
+            budget.transfers -= u64::from(std::mem::take(&mut self.is_transfer));
             budget.give(self.limit - self.taken);
         }
     }
@@ -232,18 +249,22 @@ mod tests {
     fn a_transfer_has_half_of_the_budget_whatever_else_stays_open() {
         static POOL: Pool = Pool::new(1 << 30);
         let mut budget = Budget::new(72 * MIB, 32 * MIB, &POOL);
-        let mut credits: Vec<_> = (0..9).map(|_| ReceiveCredit::new(&mut budget)).collect();
-        credits.iter_mut().for_each(|credit| assert!(credit.grow(&mut budget, 9)));
+        let mut credits: Vec<_> = (0..7).map(|_| ReceiveCredit::new(&mut budget)).collect();
+        credits.iter_mut().for_each(|credit| assert!(credit.grow(&mut budget, 7)));
         let window = |credit: &mut ReceiveCredit, taken, budget: &mut Budget| {
             credit.took(taken, budget);
-            credit.grow(budget, 9);
+            credit.grow(budget, 7);
             credit.limit() - taken
         };
-        assert_eq!(window(&mut credits[0], 0, &mut budget), 4 * MIB, "one of nine");
-        assert_eq!(window(&mut credits[0], MIB, &mut budget), 32 * MIB, "as much as one may have");
-        assert_eq!(window(&mut credits[1], MIB, &mut budget), 18 * MIB, "one of two transfers");
-        credits[0].end(&mut budget);
-        assert_eq!(window(&mut credits[1], 30 * MIB, &mut budget), 32 * MIB, "alone again");
+        let share = 72 * MIB / 14;
+        assert_eq!(window(&mut credits[0], 0, &mut budget), share, "one of seven");
+        assert_eq!(window(&mut credits[0], 2 * MIB, &mut budget), 32 * MIB, "as much as one may have");
+        assert_eq!(window(&mut credits[1], 2 * MIB, &mut budget), 63 * MIB - 32 * MIB - 5 * share, "an eighth stays");
+        credits[0].finish(3 * MIB, &mut budget);
+        assert_eq!(credits[0].limit(), 3 * MIB, "nothing comes after the last byte");
+        assert_eq!(window(&mut credits[1], 40 * MIB, &mut budget), 32 * MIB, "alone again");
+        credits.iter_mut().for_each(|credit| credit.end(&mut budget));
+        assert_eq!((budget.granted(), budget.transfers), (0, 0));
     }
 
     #[test]
@@ -259,6 +280,12 @@ mod tests {
                     1 if !open.is_empty() => {
                         let mut gone = open.swap_remove(rng.usize(0..open.len()));
                         gone.0.end(&mut budget);
+                    }
+                    2 if !open.is_empty() && rng.u8(..) == 0 => {
+                        let (mut credit, taken) = open.swap_remove(rng.usize(0..open.len()));
+                        credit.finish(rng.u64(taken..=credit.limit()), &mut budget);
+                        credit.took(credit.limit(), &mut budget);
+                        credit.end(&mut budget);
                     }
                     _ if !open.is_empty() => {
                         let n = open.len();

@@ -7,8 +7,8 @@ use thiserror::Error;
 /// Bytes of one slab: what a reader takes at once.
 pub const SLAB_BYTES: usize = 64 * 1024;
 
-/// More holes than this is no loss pattern: 64 MiB of smallest packets with every second one lost has 28,000.
-const MAX_ISLANDS: usize = 32 * 1024;
+/// More holes than this is no loss pattern: 96 MiB of smallest packets with every second one lost has 42,000.
+const MAX_ISLANDS: usize = 48 * 1024;
 
 /// Why a piece was refused. Each ends the stream; none is the link's fault.
 #[derive(Debug, Error, PartialEq, Eq, Clone, Copy)]

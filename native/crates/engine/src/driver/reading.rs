@@ -50,7 +50,10 @@ impl Driver {
             return;
         }
         match reading {
-            Reading::Finished => s.complete = true,
+            Reading::Finished => {
+                s.complete = true;
+                s.receive_credit.finish(s.received.contiguous(), &mut state.budget);
+            }
             Reading::Reset(code) => {
                 drop(guard);
                 return self.peer_reset(connection, stream, code);
