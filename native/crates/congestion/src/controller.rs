@@ -14,6 +14,8 @@ const MIN_PACKETS: u64 = 4;
 const LIMITED: f64 = 0.95;
 /// So many tell excess loss from chance.
 const EXCESS_PACKETS: f64 = 30.0;
+/// Loss in bursts of n packets varies 2n - 1 times as much (geometric lengths); more of it may be our own.
+const MOST_SPREAD: f64 = 7.0;
 /// The queue that is allowed, as a part of the round trip and within bounds; and never less than so many packets.
 const LIMIT_PART: u32 = 4;
 const LEAST_LIMIT: Duration = Duration::from_millis(10);
@@ -149,6 +151,8 @@ pub struct Controller {
     doubted_rate: f64,
     /// Of the rounds since excess loss was last looked for.
     losses: Share,
+    /// How much more the losses of rounds differ than chance would have it: 1 where each packet is lost by itself.
+    spread: f64,
     last_ack: Option<Instant>,
     held: Held,
     /// What left before this and is lost was lost to an outage.
@@ -196,6 +200,7 @@ impl Controller {
             below_rate: 0.0,
             doubted_rate: 0.0,
             losses: Share::default(),
+            spread: 1.0,
             last_ack: None,
             held: Held::default(),
             resumed: None,
@@ -343,11 +348,20 @@ impl Controller {
 
     /// The queue that is wanted, seconds.
     fn target(&self) -> f64 {
+        self.room * self.wanted()
+    }
+
+    /// The same where there is room for it.
+    fn wanted(&self) -> f64 {
         let rate = self.sending_rate().max(1.0);
         let doublings = (rate / 125_000.0).max(1.0).log2();
         let part = (TARGET_SLOW - TARGET_STEP * doublings).max(LEAST_TARGET);
-        let wanted = part * self.limit().as_secs_f64() * self.room;
-        wanted.min(MOST_QUEUED / rate)
+        (part * self.limit().as_secs_f64()).min(MOST_QUEUED / rate)
+    }
+
+    /// There is a queue, and not only an acknowledgement that came a little late.
+    fn stands(&self, queue: Duration) -> bool {
+        queue.as_secs_f64() >= STANDS * self.wanted()
     }
 
     /// Bytes that fill the path and leave the wanted queue.
@@ -439,7 +453,12 @@ impl Controller {
         }
         let losses = std::mem::take(&mut self.losses);
         let base = self.base.ratio();
-        let beyond = losses.ratio() - base - 3.0 * deviation(base, losses.packets());
+        let chance = deviation(base, losses.packets());
+        let beyond = losses.ratio() - base - 3.0 * self.spread.max(1.0).sqrt() * chance;
+        if self.base.is_known() {
+            let off = ((losses.ratio() - base) / chance).powi(2).min(MOST_SPREAD * MOST_SPREAD);
+            self.spread = (self.spread + (off - self.spread) / 16.0).min(MOST_SPREAD);
+        }
         is_marked || (beyond > 0.01 && self.base.is_known())
     }
 
@@ -554,8 +573,7 @@ impl Controller {
     }
 
     fn steady(&mut self, now: Instant, round: Round, queue: Duration, is_excess: bool) {
-        let target = self.target();
-        let stands = queue.as_secs_f64() >= STANDS * target && target > 0.0;
+        let stands = self.stands(queue);
         self.measure(round, stands || is_excess);
         if is_excess {
             self.room = (self.room * 0.7).max(0.02);
@@ -607,7 +625,9 @@ impl Controller {
     fn measure(&mut self, round: Round, is_full: bool) {
         let rate = round.rate();
         if is_full {
-            self.rate += 0.25 * (rate - self.rate);
+            // A round that took longer than its packets was held up by who stood still, and not by the path.
+            let full = round.full_rate().min(self.rate.max(rate));
+            self.rate += 0.25 * (full - self.rate);
         } else {
             self.rate = self.rate.max(rate);
         }
@@ -617,7 +637,7 @@ impl Controller {
         let grown = round.rate() >= before * FOLLOWS;
         self.rate = self.rate.max(round.rate());
         self.idle = 0;
-        let stands = queue.as_secs_f64() >= STANDS * self.target();
+        let stands = self.stands(queue);
         if (grown || !stands) && !is_excess && queue < self.limit() {
             // There is room, and nobody knows how much.
             self.phase = Phase::Startup { best: self.rate, stale: 0, loss: round.loss(), low: None };

@@ -24,6 +24,11 @@ impl Round {
         self.acked as f64 / self.took.as_secs_f64().max(1e-6)
     }
 
+    /// The same, had the round taken no longer than its fastest packet.
+    pub(crate) fn full_rate(&self) -> f64 {
+        self.acked as f64 / self.took.min(self.min_rtt).as_secs_f64().max(1e-6)
+    }
+
     pub(crate) fn loss(&self) -> f64 {
         self.lost as f64 / (self.acked + self.lost).max(1) as f64
     }
