@@ -14,8 +14,10 @@ const MIN_PACKETS: u64 = 4;
 const LIMITED: f64 = 0.95;
 /// So many tell excess loss from chance.
 const EXCESS_PACKETS: f64 = 30.0;
-/// Loss in bursts of n packets varies 2n - 1 times as much (geometric lengths); more of it may be our own.
+/// Loss in bursts of n packets varies 2n - 1 times as much (geometric lengths).
 const MOST_SPREAD: f64 = 7.0;
+/// Of one round, so that a single one says little.
+const MOST_OFF: f64 = 49.0;
 /// The queue that is allowed, as a part of the round trip and within bounds; and never less than so many packets.
 const LIMIT_PART: u32 = 4;
 const LEAST_LIMIT: Duration = Duration::from_millis(10);
@@ -151,7 +153,7 @@ pub struct Controller {
     doubted_rate: f64,
     /// Of the rounds since excess loss was last looked for.
     losses: Share,
-    /// How much more the losses of rounds differ than chance would have it: 1 where each packet is lost by itself.
+    /// How much more the losses of rounds differ than chance would have it: 1 or less where each packet is lost by itself.
     spread: f64,
     last_ack: Option<Instant>,
     held: Held,
@@ -455,8 +457,9 @@ impl Controller {
         let base = self.base.ratio();
         let chance = deviation(base, losses.packets());
         let beyond = losses.ratio() - base - 3.0 * self.spread.max(1.0).sqrt() * chance;
-        if self.base.is_known() {
-            let off = ((losses.ratio() - base) / chance).powi(2).min(MOST_SPREAD * MOST_SPREAD);
+        // What is our own is more than the base, and teaches nothing.
+        if self.base.is_known() && losses.ratio() < base {
+            let off = ((losses.ratio() - base) / chance).powi(2).min(MOST_OFF);
             self.spread = (self.spread + (off - self.spread) / 16.0).min(MOST_SPREAD);
         }
         is_marked || (beyond > 0.01 && self.base.is_known())
@@ -626,7 +629,7 @@ impl Controller {
         let rate = round.rate();
         if is_full {
             // A round that took longer than its packets was held up by who stood still, and not by the path.
-            let full = round.full_rate().min(self.rate.max(rate));
+            let full = round.full_rate().min(self.rate).max(rate);
             self.rate += 0.25 * (full - self.rate);
         } else {
             self.rate = self.rate.max(rate);

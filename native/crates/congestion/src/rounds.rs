@@ -26,7 +26,7 @@ impl Round {
 
     /// The same, had the round taken no longer than its fastest packet.
     pub(crate) fn full_rate(&self) -> f64 {
-        self.acked as f64 / self.took.min(self.min_rtt).as_secs_f64().max(1e-6)
+        self.acked as f64 / self.min_rtt.max(SHORTEST).as_secs_f64()
     }
 
     pub(crate) fn loss(&self) -> f64 {
