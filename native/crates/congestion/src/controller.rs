@@ -389,10 +389,17 @@ impl Controller {
         self.is_silent = false;
         self.resumed = Some(now);
         self.rounds.restart(now);
-        if !matches!(self.phase, Phase::Startup { .. }) {
-            self.window = self.capacity() / 2.0;
-            self.phase = Phase::Up { rate: self.rate / 2.0 };
+        if matches!(self.phase, Phase::Startup { .. }) {
+            return;
         }
+        if matches!(self.phase, Phase::Below { .. }) {
+            self.below_until = Some(now);
+        }
+        self.unjudged = 0;
+        self.window = self.capacity() / 2.0;
+        self.phase = Phase::Up { rate: self.rate / (2.0 * UP) };
+        // In the first round only those few come back that asked.
+        self.hold = 1;
     }
 
     // ---- rounds ----

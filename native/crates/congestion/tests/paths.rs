@@ -138,6 +138,28 @@ fn bursts_reordering_jitter_and_outages_leave_most_of_the_rate() {
     }
 }
 
+/// What comes back first is of the few packets that asked, and late where a machine has much to catch up with.
+#[test]
+fn a_path_that_was_silent_is_soon_full_again() {
+    let mut least = f64::INFINITY;
+    for seed in 0..12 {
+        let path = Path::new(50.0, 200, 1.0, [0.0, 0.05][seed as usize % 2]);
+        let mut lab = Lab::with(path.spec(), path.rtt / 2, seed);
+        lab.add(ours());
+        lab.run(Duration::from_secs(10) + Duration::from_millis(170) * seed as u32);
+        lab.pipe.set(Spec { loss: Loss::Independent(1.0), ..path.spec() });
+        lab.run(Duration::from_secs(5));
+        lab.pipe.set(Spec { delay: path.rtt / 2 + Duration::from_millis(40), ..path.spec() });
+        // The flow's own probes are up to 1.6 s apart.
+        lab.run(Duration::from_millis(2_300));
+        lab.pipe.set(path.spec());
+        let share = lab.measure(0, Duration::from_secs(2)) / (path.rate * (1.0 - path.loss));
+        println!("seed {seed}: {share:.3}");
+        least = least.min(share);
+    }
+    assert!(least > 0.6, "{least}");
+}
+
 #[test]
 fn a_path_that_becomes_longer_keeps_its_rate() {
     for (more, least) in [(5, 0.8), (15, 0.5), (60, 0.3)] {

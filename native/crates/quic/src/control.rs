@@ -89,16 +89,14 @@ impl noq_proto::congestion::Controller for Control {
         &mut self,
         _now: Instant,
         _sent: Instant,
-        is_persistent_congestion: bool,
+        _is_persistent_congestion: bool,
         is_ecn: bool,
         _lost_bytes: u64,
         _largest_lost_pn: u64,
     ) {
+        // A silence that is over: the first acknowledgement after it has told of it, and the window is a half already.
         if is_ecn {
             self.inner.on_mark();
-        }
-        if is_persistent_congestion {
-            self.inner.on_silence();
         }
     }
 
