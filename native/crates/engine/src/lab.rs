@@ -1,6 +1,7 @@
 //! Two ends of a link in the virtual network, each with its driver, so with everything but sockets and the thread: what
 //! windows, credit and the controller make of a path together. One stream carries bytes from the dialler without end.
 
+mod beside;
 mod profiles;
 
 use std::collections::VecDeque;

@@ -114,6 +114,11 @@ pub trait Connection: Send {
     /// Takes bytes from the front of `data`; fewer than all when the send buffer is full (Writable follows). The driver
     /// keeps to the stream's credit.
     fn write(&mut self, stream: u64, data: &mut Bytes) -> Result<usize, Stopped>;
+    /// The same for the few bytes of a stream that has hardly any on their way: however full others keep the send buffer.
+    /// A `write` that does so by itself needs no other.
+    fn write_few(&mut self, stream: u64, data: &mut Bytes) -> Result<usize, Stopped> {
+        self.write(stream, data)
+    }
     fn finish(&mut self, stream: u64);
     /// Resets our half and stops the peer's. Either may be over already.
     fn abandon(&mut self, stream: u64, code: u64);

@@ -134,11 +134,14 @@ impl Connection {
         lock(&self.silence).answer_at().filter(|_| may_answer)
     }
 
+    fn most_unacknowledged(&self) -> u64 {
+        self.profile.send_bytes.max(MIN_SEND_WINDOW)
+    }
+
     fn widen_send_window(&mut self) {
         if self.is_connected && !self.noq.is_closed() {
             let cwnd = self.noq.congestion_state(PathId::ZERO).map_or(0, |c| c.window());
-            let most = self.profile.send_bytes.max(MIN_SEND_WINDOW);
-            self.noq.set_send_window(cwnd.saturating_mul(2).clamp(MIN_SEND_WINDOW, most));
+            self.noq.set_send_window(cwnd.saturating_mul(2).clamp(MIN_SEND_WINDOW, self.most_unacknowledged()));
         }
     }
 }
@@ -214,6 +217,13 @@ impl petrel_link::Connection for Connection {
             }
         }
         Ok(written)
+    }
+
+    fn write_few(&mut self, stream: u64, data: &mut Bytes) -> Result<usize, Stopped> {
+        self.noq.set_send_window(self.most_unacknowledged());
+        let written = self.write(stream, data);
+        self.widen_send_window();
+        written
     }
 
     fn finish(&mut self, stream: u64) {

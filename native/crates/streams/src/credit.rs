@@ -209,7 +209,12 @@ impl SendCredit {
 
     /// Everything that was sent has been taken by the peer's application.
     pub fn is_acknowledged(&self) -> bool {
-        self.acknowledged == self.sent
+        self.unacknowledged() == 0
+    }
+
+    /// Bytes that were sent, and that the peer's application has not taken.
+    pub fn unacknowledged(&self) -> u64 {
+        self.sent - self.acknowledged
     }
 
     /// Bytes that the peer's application has taken.

@@ -1,6 +1,6 @@
 //! Bytes to the peer, within its credit.
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use petrel_link::{Connection, Stopped, lock};
 
 use super::Driver;
@@ -9,6 +9,9 @@ use crate::stream::{Fin, SEND_QUEUE_BYTES};
 
 /// Bytes of one stream handed to the connection in its turn.
 const TURN_BYTES: usize = 64 * 1024;
+/// What each stream may have on its way however full others keep the connection: a path that has become slow would let
+/// a heartbeat wait for megabytes of a transfer until the link is given up.
+const OWN_BYTES: u64 = 16 * 1024;
 
 impl Driver {
     /// Hands waiting bytes to the connection, streams in turn, until it takes no more.
@@ -42,8 +45,10 @@ impl Driver {
                 if allowed == 0 {
                     break;
                 }
-                let mut piece = front.slice(..front.len().min(allowed));
-                match connection.write(stream, &mut piece) {
+                let piece = front.slice(..front.len().min(allowed));
+                let bytes = piece.len();
+                let own = OWN_BYTES.saturating_sub(s.send_credit.unacknowledged()) as usize;
+                match hand_over(connection, stream, piece, own) {
                     Ok(n) => {
                         front.advance(n);
                         if front.is_empty() {
@@ -52,7 +57,7 @@ impl Driver {
                         s.out_bytes -= n;
                         s.send_credit.sent(n as u64);
                         turn += n;
-                        if !piece.is_empty() {
+                        if n < bytes {
                             refused += 1;
                             break;
                         }
@@ -82,4 +87,15 @@ impl Driver {
         }
         None
     }
+}
+
+/// own: bytes that are to go whatever others have on their way.
+fn hand_over(connection: &mut dyn Connection, stream: u64, mut piece: Bytes, own: usize) -> Result<usize, Stopped> {
+    let own = own.min(piece.len());
+    let n = connection.write(stream, &mut piece)?;
+    if n >= own {
+        return Ok(n);
+    }
+    let mut few = piece.split_to(own - n);
+    Ok(n + connection.write_few(stream, &mut few)?)
 }

@@ -10,12 +10,12 @@ use super::Lab;
 use crate::protocol::Protocol;
 
 const BOTH: [Protocol; 2] = [Protocol::Quic, Protocol::Kcp];
-const MBIT: f64 = 125_000.0;
+pub(super) const MBIT: f64 = 125_000.0;
 const MIB: u64 = 1024 * 1024;
 const GEO: Duration = Duration::from_millis(600);
 
 /// With a queue of one bandwidth times round trip.
-fn path(mbit: f64, rtt: Duration, loss: f64) -> Spec {
+pub(super) fn path(mbit: f64, rtt: Duration, loss: f64) -> Spec {
     Spec {
         rate: Rates::fixed((mbit * MBIT) as u64),
         delay: rtt / 2,
@@ -28,7 +28,7 @@ fn path(mbit: f64, rtt: Duration, loss: f64) -> Spec {
 }
 
 /// As limits.ts has it.
-fn default() -> Limits {
+pub(super) fn default() -> Limits {
     Limits {
         streams: 4_096,
         credit_bytes: 72 * MIB,
