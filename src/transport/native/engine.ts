@@ -1,6 +1,7 @@
 // The one engine of this process (or worker): empties the addon's queue of events when the bell rings and hands each
 // to its link or listener. Keeps the process alive while there is something to wait for.
 
+import { Gathering } from '../../base/gathering.js'
 import { type Addon, eventKind, loadAddon, recordNumbers } from './binding.js'
 
 /** Records taken at once, and how often in one turn before timers and sockets have theirs. */
@@ -36,10 +37,11 @@ export class Engine {
   #alive: NodeJS.Timeout | undefined
   #holders = 0
   #again: NodeJS.Immediate | undefined
-  #isDue = false
+  readonly #going: Gathering
 
   constructor() {
     this.addon = loadAddon()
+    this.#going = new Gathering(() => this.addon.go())
     this.addon.start(() => this.#drain())
     // Neither process.exit nor an uncaught exception runs the addon's own cleanup in time.
     process.on('exit', () => this.addon.stop())
@@ -58,16 +60,10 @@ export class Engine {
     this.#alive = undefined
   }
 
-  /** The addon's thread is to do what calls of links left to it: once, for all calls of this turn of the event loop. */
+  /** The addon's thread is to do what calls of links left to it. Waking it is a system call and a switch of threads: with
+   *  16 visitors who come and go, once for all costs a tenth less processor time. */
   goSoon(): void {
-    if (this.#isDue) return
-    this.#isDue = true
-    setImmediate(this.#go)
-  }
-
-  readonly #go = (): void => {
-    this.#isDue = false
-    this.addon.go()
+    this.#going.soon()
   }
 
   #drain(): void {

@@ -4,6 +4,7 @@
 
 import type { Duplex } from 'node:stream'
 import { LinkEnd, PetrelError } from '../../base/errors.js'
+import { Gathering } from '../../base/gathering.js'
 import { limits } from '../../base/limits.js'
 import { AsyncQueue } from '../../base/queue.js'
 import { openAborted } from '../errors.js'
@@ -71,7 +72,7 @@ export class YamuxLink implements Link, StreamOwner {
   #goneAway: number | undefined
   #carrierError: Error | undefined
   #carrierClosed = false
-  #scheduled = false
+  readonly #flushing = new Gathering(() => this.#flush())
   #writing = false
   #aliveTimer: NodeJS.Timeout
   #acknowledgeTimer: NodeJS.Timeout | undefined
@@ -227,15 +228,10 @@ export class YamuxLink implements Link, StreamOwner {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#writing) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      this.#flush()
-    })
+    if (!this.#writing) this.#flushing.soon()
   }
 
-  /** Everything of this turn of the event loop in one write. */
+  /** Everything that was gathered in one write. */
   #flush(): void {
     if (this.#writing || this.#carrier.destroyed) return
     const buffer = spareBuffers.pop() ?? Buffer.allocUnsafeSlow(limits.yamux.flushBytes)
