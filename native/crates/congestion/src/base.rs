@@ -94,6 +94,12 @@ impl BaseLoss {
         Verdict::Believed
     }
 
+    /// A time below was cut short: what left in it is not all told of, and what was doubted is of another path.
+    pub(crate) fn forget(&mut self) {
+        self.trial = Share::default();
+        self.doubted = None;
+    }
+
     /// Whether there are witnesses enough to tell our own losses from the path's.
     pub(crate) fn is_known(&self) -> bool {
         self.below.packets() >= WITNESSES

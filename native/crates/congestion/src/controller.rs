@@ -396,6 +396,8 @@ impl Controller {
             self.below_until = Some(now);
         }
         self.unjudged = 0;
+        self.base.forget();
+        self.shrinking = None;
         self.window = self.capacity() / 2.0;
         self.phase = Phase::Up { rate: self.rate / (2.0 * UP) };
         // In the first round only those few come back that asked.
