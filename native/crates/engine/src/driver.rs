@@ -108,6 +108,11 @@ impl Driver {
             connection.close(now, 0x100, "handshake deadline");
         }
         self.events(connection);
+        if lock(&link.state).is_closing() {
+            // What streams had to say leaves before the link's own last word.
+            self.write(connection);
+            self.transmit(connection, now, segments, buffer, &mut send, &mut turn);
+        }
         self.obey(connection, now);
         self.write(connection);
         self.datagrams(connection, now);

@@ -40,6 +40,8 @@ struct Host {
     /// The dialler's stream.
     stream: Option<u64>,
     is_connected: bool,
+    /// Its link may end.
+    may_close: bool,
     /// Its application reads nothing.
     is_deaf: bool,
     /// Bytes that the application has taken.
@@ -63,6 +65,7 @@ impl Host {
             outbox: VecDeque::new(),
             stream: None,
             is_connected: false,
+            may_close: false,
             is_deaf: false,
             taken: 0,
         }
@@ -86,6 +89,7 @@ impl Host {
                 Event::Connected { .. } | Event::Incoming { .. } => self.is_connected = true,
                 Event::Writable { .. } => self.write(),
                 Event::Stream { stream, .. } | Event::Readable { stream, .. } if !self.is_deaf => self.read(stream),
+                Event::Closed { .. } if self.may_close => {}
                 Event::Closed { closed, .. } => panic!("{closed:?}"),
                 Event::Failed { reason, .. } => panic!("{reason}"),
                 _ => {}

@@ -131,8 +131,14 @@ impl State {
         if let Some(s) = self.streams.get_mut(&id)
             && !std::mem::replace(&mut s.is_ready, true)
         {
-            self.ready.push_back(id);
+            // They do not wait behind those that have filled the connection.
+            if s.own() > 0 { self.ready.push_front(id) } else { self.ready.push_back(id) }
         }
+    }
+
+    /// To be closed, and not yet.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_some() && self.closed.is_none()
     }
 
     /// Drops a stream that both the caller and the engine are done with. One whose peer has not taken everything yet
@@ -198,10 +204,9 @@ pub(crate) fn held_bytes(datagram: &Bytes) -> usize {
 mod tests {
     use super::*;
 
-    #[test]
-    fn few_streams_are_kept_ready_until_many_are_opened() {
+    fn limits() -> Limits {
         let second = Duration::from_secs(1);
-        let limits = Limits {
+        Limits {
             streams: 4096,
             credit_bytes: 0,
             datagram_bytes: 0,
@@ -210,8 +215,27 @@ mod tests {
             idle: second,
             keep_alive: second,
             profile: petrel_link::Profile::DEFAULT,
-        };
-        let mut state = State::new(limits);
+        }
+    }
+
+    #[test]
+    fn who_has_hardly_anything_under_way_is_next() {
+        let mut state = State::new(limits());
+        state.speaks_credit = true;
+        for id in [0, 4, 8] {
+            state.add(id);
+        }
+        for id in [0, 4] {
+            state.streams.get_mut(&id).expect("a stream").send_credit.sent(16 * 1024);
+            state.make_ready(id);
+        }
+        state.make_ready(8);
+        assert_eq!(state.ready, [8, 0, 4]);
+    }
+
+    #[test]
+    fn few_streams_are_kept_ready_until_many_are_opened() {
+        let mut state = State::new(limits());
         // What the driver does, as often as it is asked.
         let fill = |state: &mut State| {
             let missing = state.spare - state.free.len();

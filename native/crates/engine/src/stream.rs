@@ -12,6 +12,10 @@ pub(crate) const SEND_QUEUE_BYTES: usize = 256 * 1024;
 /// some 40 bytes that no credit counts.
 const MAX_HOLES: usize = 64 * 1024;
 
+/// What each stream may have under way however full others keep the connection: a path that has become slow would let a
+/// heartbeat wait for megabytes of a transfer until the link is given up.
+const OWN_BYTES: u64 = 16 * 1024;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fin {
     No,
@@ -86,6 +90,11 @@ impl Stream {
         self.out = VecDeque::new();
         self.out_bytes = 0;
         true
+    }
+
+    /// Bytes that go whatever others have under way. What counts is what the peer's application has not taken.
+    pub(crate) fn own(&self) -> usize {
+        OWN_BYTES.saturating_sub(self.send_credit.unacknowledged()) as usize
     }
 
     /// Nothing more will be sent or received.

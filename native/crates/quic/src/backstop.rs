@@ -35,10 +35,11 @@ impl Backstop {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
     pub(crate) fn flush(&mut self, noq: &mut Connection) {
-        if self.out.is_empty() {
-            return;
-        }
         if self.own.is_none() {
             self.own = noq.streams().open(Dir::Uni);
         }

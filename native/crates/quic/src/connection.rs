@@ -162,8 +162,11 @@ impl petrel_link::Connection for Connection {
     }
 
     fn poll_transmit(&mut self, now: Instant, segments: NonZeroUsize, buffer: &mut Vec<u8>) -> Option<Transmit> {
-        if self.is_connected && !self.noq.is_closed() {
+        if self.is_connected && !self.noq.is_closed() && !self.backstop.is_empty() {
+            // Limits are not held up by what streams have under way.
+            self.noq.set_send_window(self.most_unacknowledged());
             self.backstop.flush(&mut self.noq);
+            self.widen_send_window();
         }
         self.noq.poll_transmit(now, segments, buffer).as_ref().map(transmit)
     }
@@ -220,7 +223,8 @@ impl petrel_link::Connection for Connection {
     }
 
     fn write_few(&mut self, stream: u64, data: &mut Bytes) -> Result<usize, Stopped> {
-        self.noq.set_send_window(self.most_unacknowledged());
+        // Few of each of a bounded number of streams.
+        self.noq.set_send_window(u64::MAX);
         let written = self.write(stream, data);
         self.widen_send_window();
         written

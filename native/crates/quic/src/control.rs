@@ -94,7 +94,7 @@ impl noq_proto::congestion::Controller for Control {
         _lost_bytes: u64,
         _largest_lost_pn: u64,
     ) {
-        // A silence that is over: the first acknowledgement after it has told of it, and the window is a half already.
+        // Persistent congestion is a silence that is over: the first acknowledgement after it has told of it.
         if is_ecn {
             self.inner.on_mark();
         }

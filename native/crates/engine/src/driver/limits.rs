@@ -26,6 +26,7 @@ impl Driver {
     /// Sends limits: wider ones at once, at each tick all that changed, once more and surely.
     pub(super) fn limits(&mut self, connection: &mut dyn Connection, now: Instant) {
         if !self.is_connected || connection.is_closed() {
+            self.tick = None;
             return;
         }
         let mut guard = lock(&self.link.state);

@@ -9,9 +9,6 @@ use crate::stream::{Fin, SEND_QUEUE_BYTES};
 
 /// Bytes of one stream handed to the connection in its turn.
 const TURN_BYTES: usize = 64 * 1024;
-/// What each stream may have on its way however full others keep the connection: a path that has become slow would let
-/// a heartbeat wait for megabytes of a transfer until the link is given up.
-const OWN_BYTES: u64 = 16 * 1024;
 
 impl Driver {
     /// Hands waiting bytes to the connection, streams in turn, until it takes no more.
@@ -40,14 +37,15 @@ impl Driver {
             }
             let mut turn = 0;
             let mut stopped = None;
-            while let Some(front) = s.out.front_mut() {
+            loop {
+                let own = s.own();
+                let Some(front) = s.out.front_mut() else { break };
                 let allowed = s.send_credit.allowance().min((TURN_BYTES - turn) as u64) as usize;
                 if allowed == 0 {
                     break;
                 }
                 let piece = front.slice(..front.len().min(allowed));
                 let bytes = piece.len();
-                let own = OWN_BYTES.saturating_sub(s.send_credit.unacknowledged()) as usize;
                 match hand_over(connection, stream, piece, own) {
                     Ok(n) => {
                         front.advance(n);
@@ -58,7 +56,7 @@ impl Driver {
                         s.send_credit.sent(n as u64);
                         turn += n;
                         if n < bytes {
-                            refused += 1;
+                            refused += usize::from(own == 0);
                             break;
                         }
                     }

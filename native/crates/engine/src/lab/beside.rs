@@ -1,4 +1,4 @@
-//! What is small beside what is large.
+//! What is small beside what is large, and before the end.
 
 use std::time::Duration;
 
@@ -35,5 +35,25 @@ fn a_word_overtakes_a_transfer_on_a_path_that_has_become_slow() {
         let took = came.expect("the word") - written;
         println!("{protocol:?}: {took:?}");
         assert!(took < Duration::from_secs(5), "{protocol:?}: {took:?}");
+    }
+}
+
+/// All in one turn, as when a service ends and its client with it.
+#[test]
+fn what_was_written_before_a_close_arrives() {
+    for protocol in [Protocol::Quic, Protocol::Kcp] {
+        let spec = path(100.0, Duration::from_millis(50), 0.0);
+        let mut lab = Lab::new(1, protocol, Path::symmetric(spec), default());
+        lab.connect();
+        lab.run(Duration::from_secs(1), |_| false);
+        let host = &mut lab.hosts[0];
+        let stream = host.link().open().expect("a stream");
+        assert_eq!(host.link().write(stream, &[7; 1_000]), 1_000);
+        host.link().finish(stream);
+        host.link().close(0, "");
+        host.is_due = true;
+        lab.hosts.iter_mut().for_each(|host| host.may_close = true);
+        lab.run(Duration::from_secs(1), |_| false);
+        assert_eq!(lab.hosts[1].taken, 1_000, "{protocol:?}");
     }
 }
