@@ -88,6 +88,7 @@ func serve(session *yamux.Session, stream *yamux.Stream, release chan struct{}) 
 		stream.Close()
 		return
 	case "expect-reset":
+		fmt.Fprint(stream, "waiting")
 		_, err := io.Copy(io.Discard, in)
 		report, openErr := session.OpenStream()
 		must(openErr)
