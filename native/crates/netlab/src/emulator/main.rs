@@ -5,8 +5,8 @@
 //! is answered by one line. It ends, and the namespaces with it, with `{"do":"stop"}` or the end of its input, so they never
 //! outlive who started it; what a killed one left, the next one removes.
 //!
-//! Three threads: this one talks, one forwards and does nothing else, and one is a control (`control.rs`). All run before
-//! other processes of the machine (`priority.rs`): a link does not get slower because its ends are busy.
+//! This thread talks, one forwards and does nothing else, and one on each processor is a control (`control.rs`). All run
+//! before other processes of the machine (`priority.rs`): a link does not get slower because its ends are busy.
 #![forbid(unsafe_code)]
 
 #[cfg(not(target_os = "linux"))]
@@ -43,12 +43,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let namespaces = Namespaces::new()?;
     let devices = Devices::new(&namespaces)?;
     let path = Mutex::new(Path::new(Instant::now(), seed));
-    let control = Mutex::new(Control::default());
+    let control = Control::new()?;
     let stop = AtomicBool::new(false);
     say(&json!({ "ready": namespaces.ends(), "seed": seed }))?;
     scope(|scope| {
         let forwarding = Builder::new().name("forward".into()).spawn_scoped(scope, || devices.forward(&path, &stop))?;
-        Builder::new().name("control".into()).spawn_scoped(scope, || control::watch(&control, &stop))?;
+        for processor in control.processors() {
+            Builder::new().name("control".into()).spawn_scoped(scope, || processor.watch(&stop))?;
+        }
         let talked = talk(&path, &control, &namespaces, &forwarding);
         stop.store(true, Ordering::Relaxed);
         let forwarded = forwarding.join().map_err(|_| "the forwarding thread panicked")?;
@@ -68,7 +70,7 @@ fn seed() -> Result<u64, Box<dyn Error>> {
 /// Until the input ends, a command says so, or nothing is forwarded any more.
 fn talk<T>(
     path: &Mutex<Path>,
-    control: &Mutex<Control>,
+    control: &Control,
     namespaces: &Namespaces,
     forwarding: &ScopedJoinHandle<'_, T>,
 ) -> Result<(), Box<dyn Error>> {

@@ -25,18 +25,13 @@ impl Marks {
     }
 }
 
-pub fn mark(path: &Mutex<Path>, control: &Mutex<Control>) -> Marks {
+pub fn mark(path: &Mutex<Path>, control: &Control) -> Marks {
     lock(path).lateness = Histogram::default();
-    lock(control).lateness = Histogram::default();
+    control.forget();
     Marks::new()
 }
 
-pub fn counts(
-    path: &Mutex<Path>,
-    control: &Mutex<Control>,
-    namespaces: &Namespaces,
-    marks: &Marks,
-) -> Result<Value, String> {
+pub fn counts(path: &Mutex<Path>, control: &Control, namespaces: &Namespaces, marks: &Marks) -> Result<Value, String> {
     let before = lock(path).seen();
     let kernel = [namespaces.kernel(0)?, namespaces.kernel(1)?];
     let (after, lateness) = {
@@ -57,8 +52,8 @@ pub fn counts(
                 - after[way].refused,
         }
     });
-    let control = lock(control).lateness.clone();
-    let observed = Observed { lateness, control, cpu: cpu() - marks.cpu, wall: marks.at.elapsed(), ways };
+    let observed =
+        Observed { lateness, control: control.lateness(), cpu: cpu() - marks.cpu, wall: marks.at.elapsed(), ways };
     Ok(json!({ "counts": told(&observed) }))
 }
 
