@@ -7,7 +7,7 @@ export function ipToBytes(text: string): Uint8Array | undefined {
   const plain = withoutZone(text)
   const family = isIP(plain)
   if (family === 0) return undefined
-  if (family === 4) return Uint8Array.from(plain.split('.'), Number)
+  if (family === 4) return new Uint8Array(plain.split('.').map(Number))
   const [head = '', tail] = plain.split('::')
   const left = groups(head)
   const right = tail === undefined ? [] : groups(tail)
