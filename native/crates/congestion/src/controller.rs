@@ -396,6 +396,7 @@ impl Controller {
             self.below_until = Some(now);
         }
         self.unjudged = 0;
+        self.below_since = None;
         self.base.forget();
         self.shrinking = None;
         self.window = self.capacity() / 2.0;

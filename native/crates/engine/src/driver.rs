@@ -122,7 +122,7 @@ impl Driver {
         // Sending makes room, and may close: what came of it is told now.
         self.events(connection);
         turn.is_closed = connection.is_closed();
-        let own = if self.is_connected { self.tick } else { Some(self.handshake_deadline) };
+        let own = if self.is_connected { self.tick } else { Some(self.handshake_deadline).filter(|_| !turn.is_closed) };
         let look = if self.may_move() && !turn.is_closed { self.roaming.look_at() } else { None };
         self.deadline = [connection.poll_timeout(), own, look].into_iter().flatten().min();
         if connection.is_drained() {

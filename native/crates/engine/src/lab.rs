@@ -46,6 +46,8 @@ struct Host {
     is_deaf: bool,
     /// Bytes that the application has taken.
     taken: u64,
+    /// How often its link had a turn.
+    turns: u32,
 }
 
 impl Host {
@@ -68,6 +70,7 @@ impl Host {
             may_close: false,
             is_deaf: false,
             taken: 0,
+            turns: 0,
         }
     }
 
@@ -89,7 +92,7 @@ impl Host {
                 Event::Connected { .. } | Event::Incoming { .. } => self.is_connected = true,
                 Event::Writable { .. } => self.write(),
                 Event::Stream { stream, .. } | Event::Readable { stream, .. } if !self.is_deaf => self.read(stream),
-                Event::Closed { .. } if self.may_close => {}
+                Event::Closed { .. } | Event::Failed { .. } if self.may_close => {}
                 Event::Closed { closed, .. } => panic!("{closed:?}"),
                 Event::Failed { reason, .. } => panic!("{reason}"),
                 _ => {}
@@ -112,6 +115,7 @@ impl Host {
 
     fn turn(&mut self, now: Instant) {
         self.is_due = false;
+        self.turns += 1;
         let Some(driver) = &mut self.driver else { return };
         let outbox = &mut self.outbox;
         let send = |transmit: &Transmit, bytes: &[u8]| {

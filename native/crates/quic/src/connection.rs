@@ -20,6 +20,8 @@ use crate::silence::Shared;
 
 /// What is handed to noq and not yet acknowledged: at least this, else twice the congestion window.
 const MIN_SEND_WINDOW: u64 = 512 * 1024;
+/// What limits may have of the peer's besides: as much as may wait for it.
+const LIMITS_SEND_WINDOW: u64 = 64 * 1024;
 /// Number of StreamReset in errors.ts.
 const RESET_LIMIT: u64 = 7;
 
@@ -134,14 +136,17 @@ impl Connection {
         lock(&self.silence).answer_at().filter(|_| may_answer)
     }
 
+    /// Of all streams, whatever the peer says that it has taken.
     fn most_unacknowledged(&self) -> u64 {
-        self.profile.send_bytes.max(MIN_SEND_WINDOW)
+        self.profile.send_bytes.max(2 * MIN_SEND_WINDOW)
     }
 
+    /// A quarter is left to streams that have hardly any under way.
     fn widen_send_window(&mut self) {
         if self.is_connected && !self.noq.is_closed() {
             let cwnd = self.noq.congestion_state(PathId::ZERO).map_or(0, |c| c.window());
-            self.noq.set_send_window(cwnd.saturating_mul(2).clamp(MIN_SEND_WINDOW, self.most_unacknowledged()));
+            let most = self.most_unacknowledged() / 4 * 3;
+            self.noq.set_send_window(cwnd.saturating_mul(2).clamp(MIN_SEND_WINDOW, most));
         }
     }
 }
@@ -164,7 +169,7 @@ impl petrel_link::Connection for Connection {
     fn poll_transmit(&mut self, now: Instant, segments: NonZeroUsize, buffer: &mut Vec<u8>) -> Option<Transmit> {
         if self.is_connected && !self.noq.is_closed() && !self.backstop.is_empty() {
             // Limits are not held up by what streams have under way.
-            self.noq.set_send_window(self.most_unacknowledged());
+            self.noq.set_send_window(self.most_unacknowledged() + LIMITS_SEND_WINDOW);
             self.backstop.flush(&mut self.noq);
             self.widen_send_window();
         }
@@ -223,8 +228,7 @@ impl petrel_link::Connection for Connection {
     }
 
     fn write_few(&mut self, stream: u64, data: &mut Bytes) -> Result<usize, Stopped> {
-        // Few of each of a bounded number of streams.
-        self.noq.set_send_window(u64::MAX);
+        self.noq.set_send_window(self.most_unacknowledged());
         let written = self.write(stream, data);
         self.widen_send_window();
         written

@@ -56,7 +56,7 @@ impl Driver {
                         s.send_credit.sent(n as u64);
                         turn += n;
                         if n < bytes {
-                            refused += usize::from(own == 0);
+                            refused += usize::from(own == 0 || n < own.min(bytes));
                             break;
                         }
                     }

@@ -57,3 +57,17 @@ fn what_was_written_before_a_close_arrives() {
         assert_eq!(lab.hosts[1].taken, 1_000, "{protocol:?}");
     }
 }
+
+/// One that begins and says no more: what is left of it after its time costs nothing.
+#[test]
+fn a_handshake_that_nobody_answers_ends_and_is_quiet() {
+    for protocol in [Protocol::Quic, Protocol::Kcp] {
+        let mut spec = path(100.0, Duration::from_millis(50), 0.0);
+        spec.outages = Outages::list([Duration::ZERO..Duration::from_secs(60)]);
+        let mut lab = Lab::new(1, protocol, Path::symmetric(spec), default());
+        lab.hosts[0].may_close = true;
+        lab.run(Duration::from_secs(30), |_| false);
+        let turns = lab.hosts[0].turns;
+        assert!(turns < 100, "{protocol:?}: {turns} turns");
+    }
+}

@@ -10,6 +10,7 @@ use petrel_link::{Connection as _, Credentials, Limits, Lost, Profile, Signal, T
 use petrel_netlab::{Link, Machine, Net, Node, Stop};
 use petrel_quic::{Arrival, Connection, Endpoint, dial_config, identity};
 use petrel_streams::Reassembly;
+use petrel_streams::message::Entry;
 
 pub const MBIT: u64 = 125_000;
 
@@ -75,6 +76,30 @@ impl Host {
         let stream = self.connection.as_mut().and_then(|connection| connection.open()).expect("a stream");
         self.writes = Some((stream, data));
         self.write();
+    }
+
+    /// A new stream's bytes as they go however full others keep the link, until it takes no more; returns how many.
+    pub fn write_few_of_each(&mut self) -> u64 {
+        let connection = self.connection.as_mut().expect("a connection");
+        let stream = connection.open().expect("a stream");
+        let mut kept = 0;
+        loop {
+            let mut few = Bytes::from_static(&[7; 16 * 1024]);
+            match connection.write_few(stream, &mut few).expect("a reader") {
+                0 => return kept,
+                n => kept += n as u64,
+            }
+        }
+    }
+
+    /// Whether limits are handed on that must arrive.
+    pub fn still_announces(&mut self) -> bool {
+        let connection = self.connection.as_mut().expect("a connection");
+        let entries = [Entry { stream: 0, taken: 0, limit: 1 << 40 }; 8 * 1024];
+        connection.announce(&entries, true);
+        let before = connection.may_announce();
+        connection.poll_transmit(Instant::now(), NonZeroUsize::MIN, &mut Vec::new());
+        !before && connection.may_announce()
     }
 
     fn write(&mut self) {
