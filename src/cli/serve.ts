@@ -78,11 +78,14 @@ export async function serve(settings: ClientSettings, id: Uint8Array, around: Su
 }
 
 /** What to do about a credential that the server does not take. */
-function remedy({ code }: PetrelError, { credentials }: ClientSettings): string {
+function remedy({ code }: PetrelError, { credentials, hasOwnToken }: ClientSettings): string {
   if (code !== 'auth_failed') return ''
-  return credentials === undefined
-    ? ': run `petrel server --print-join` on the server, and `petrel join` with that here'
-    : ': put the pin that `petrel check-config` shows into allowed_clients of the server'
+  if (credentials !== undefined)
+    return ': put the pin that `petrel check-config` shows into allowed_clients of the server'
+  const join = 'run `petrel server --print-join` on the server, and `petrel join` with that here'
+  return hasOwnToken
+    ? `: give another (--token-file, token:, token_file:, PETREL_TOKEN); or none, and ${join}`
+    : `: ${join}`
 }
 
 function remember({ folders }: Surroundings, { server }: ClientSettings, pin: Uint8Array, log: Log): void {

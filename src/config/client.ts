@@ -20,6 +20,8 @@ export interface ClientSettings {
   readonly trust: Trust
   /** Exactly one of token and credentials is set; with checkOnly perhaps none. */
   readonly token: string | undefined
+  /** The token was given, by file, flag or environment, and not left by `petrel join`. */
+  readonly hasOwnToken: boolean
   readonly credentials: Credentials | undefined
   /** auto: whichever of those that this installation has gets through first. */
   readonly transport: TransportName | 'auto'
@@ -91,6 +93,7 @@ export function loadClient(given: ClientGiven): ClientSettings {
     serverName: keys.server_name,
     trust,
     token,
+    hasOwnToken: ownToken !== undefined,
     credentials,
     transport: keys.transport,
     kcpPort: keys.kcp_port ?? joined?.kcpPort,

@@ -7,6 +7,12 @@ import { runPetrel } from './petrel.js'
 
 const joinString = () => `petrel://tunnel.example.com:9000#${makeToken()}.${Buffer.alloc(32, 1).toString('base64url')}`
 
+/** Standard input stays a pipe that petrel takes for a terminal: what is written to it are keys. */
+const atTerminal = (home: string) => ({
+  home,
+  env: { NODE_OPTIONS: '--import=data:text/javascript,process.stdin.isTTY=true' },
+})
+
 test.serial('token prints one token and nothing else', async (t) => {
   const { code, stdout } = await runPetrel(t, ['token'], { home: testFolder(t).path })
   t.is(code, 0)
@@ -109,6 +115,26 @@ test.serial('join takes standard input or a file, keeps it for the owner alone a
     t.notRegex(run.stdout + run.stderr, /ptl_/)
     if (process.platform !== 'win32') t.is(statSync(join(home, 'joined')).mode & 0o777, 0o600)
   }
+})
+
+for (const [key, byte] of [
+  ['Ctrl-C', '\x03'],
+  ['Ctrl-D', '\x04'],
+] as const) {
+  test.serial(`${key} at the prompt of join joins nothing and says so in one line`, async (t) => {
+    const { code, stdout, stderr } = await runPetrel(t, ['join'], { ...atTerminal(testFolder(t).path), input: byte })
+    t.is(code, 1)
+    t.is(stdout, '')
+    t.is(stderr, 'join string (not shown): \npetrel join: nothing was joined\n')
+  })
+}
+
+test.serial('join takes a line from its prompt and does not show it', async (t) => {
+  const text = joinString()
+  const run = await runPetrel(t, ['join'], { ...atTerminal(testFolder(t).path), input: `${text}\r` })
+  t.is(run.code, 0, run.stderr)
+  t.regex(run.stdout, /^kept tunnel\.example\.com:9000/)
+  t.false((run.stdout + run.stderr).includes(text.slice(-43)))
 })
 
 test.serial('a server that was not joined wants a token, and the error names both servers', async (t) => {

@@ -1,5 +1,6 @@
 // `petrel demo`: the whole of petrel on this machine, over links that are made bad on purpose.
 
+import { once } from 'node:events'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Log } from '../../base/log.js'
 import { logSchema } from '../../config/log-schema.js'
@@ -71,11 +72,12 @@ async function demo(flags: DemoFlags): Promise<void> {
     seed: flags.seed,
     log,
   })
-  const stopped = new Promise<void>((resolve) => onStopSignal(stoppable, resolve))
+  const stop = new AbortController()
+  onStopSignal(stoppable, () => stop.abort())
   console.log(flags.json ? sceneRecord(stage, flags, missing?.message) : scene(stage, flags, missing?.message))
   const json = flags.json === true
-  if (flags.check) process.exitCode = await Promise.race([checkAll(stage, json), stopped.then(() => exitCodes.failure)])
-  else await watch(stage, stopped, json)
+  if (flags.check) process.exitCode = await checkAll(stage, stop.signal, json)
+  else await watch(stage, stop.signal, json)
   await stage.close()
 }
 
@@ -129,28 +131,34 @@ const sceneRecord = ({ links, server }: Stage, { rtt, loss }: DemoFlags, missing
     })),
   })
 
-async function checkAll({ links }: Stage, json: boolean): Promise<number> {
+/** Returns the exit code; a check that was interrupted did not succeed. */
+async function checkAll({ links }: Stage, stop: AbortSignal, json: boolean): Promise<number> {
   if (!json) console.log('')
   const failed: CheckResult[] = []
   for (const link of links) {
-    await checkLink(link, (result) => {
+    await checkLink(link, stop, (result) => {
       if (result.error !== undefined) failed.push(result)
-      if (json) {
-        console.log(JSON.stringify({ event: 'check', ...result, error: result.error?.message }))
-        return
-      }
-      const outcome = result.error === undefined ? 'ok    ' : 'FAILED'
-      const why = result.error === undefined ? '' : `: ${result.error.message}`
-      console.log(`${outcome}  ${result.transport.padEnd(4)}  ${result.what} (${Math.round(result.tookMs)} ms)${why}`)
+      console.log(json ? checkRecord(result) : checkLine(result))
     })
   }
-  if (json) console.log(JSON.stringify({ event: 'checked', failed: failed.length }))
+  const interrupted = stop.aborted
+  if (json) console.log(JSON.stringify({ event: interrupted ? 'interrupted' : 'checked', failed: failed.length }))
+  else if (interrupted) console.log('the check was interrupted')
   else console.log(failed.length === 0 ? 'all came through' : `${failed.length} did not come through`)
-  return failed.length === 0 ? exitCodes.ok : exitCodes.failure
+  return failed.length === 0 && !interrupted ? exitCodes.ok : exitCodes.failure
+}
+
+const checkRecord = (result: CheckResult): string =>
+  JSON.stringify({ event: 'check', ...result, error: result.error?.message })
+
+function checkLine({ transport, what, tookMs, error }: CheckResult): string {
+  const outcome = error === undefined ? 'ok    ' : 'FAILED'
+  const why = error === undefined ? '' : `: ${error.message}`
+  return `${outcome}  ${transport.padEnd(4)}  ${what} (${Math.round(tookMs)} ms)${why}`
 }
 
 /** Shows the status line until the signal to stop. */
-async function watch({ links }: Stage, stopped: Promise<void>, json: boolean): Promise<void> {
+async function watch({ links }: Stage, stop: AbortSignal, json: boolean): Promise<void> {
   const live = process.stdout.isTTY === true && !json
   const status = linkStatus()
   if (!json) console.log('\nCtrl-C ends it.')
@@ -168,6 +176,6 @@ async function watch({ links }: Stage, stopped: Promise<void>, json: boolean): P
   }
   show()
   const timer = setInterval(show, live ? statusMs.terminal : statusMs.elsewhere)
-  await stopped
+  await once(stop, 'abort')
   clearInterval(timer)
 }

@@ -1,7 +1,7 @@
 // `petrel join`: takes the server's join string from a prompt, from standard input or from a file, and keeps it.
 
 import { readFileSync } from 'node:fs'
-import { createInterface } from 'node:readline/promises'
+import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
@@ -10,6 +10,7 @@ import { parseJoin } from '../../config/join-string.js'
 import { writeJoined } from '../../config/joined.js'
 import { warnWhenOpen } from '../../config/secrets.js'
 import { formatAddress } from '../../transport/address.js'
+import { exitCodes } from '../exit.js'
 import { surroundings } from '../flags.js'
 
 export function addJoinCommand(program: Command): void {
@@ -38,20 +39,34 @@ async function join(file: string | undefined): Promise<void> {
       'a join string is a secret and arguments are not: run `petrel join` and paste it, or name a file that holds it',
     )
   }
-  const joined = parseJoin(await joinText(file))
+  const given = await joinText(file)
+  if (given === undefined) {
+    console.error('petrel join: nothing was joined')
+    process.exitCode = exitCodes.failure
+    return
+  }
+  const joined = parseJoin(given)
   const kept = writeJoined(surroundings().folders, joined)
   console.log(`kept ${formatAddress(joined.server)}, its key and token in ${kept}; nothing was dialled yet`)
   console.log('now, for instance: petrel tcp 22')
 }
 
-async function joinText(file: string | undefined): Promise<string> {
+/** Undefined: the prompt was left with Ctrl-C or Ctrl-D. */
+async function joinText(file: string | undefined): Promise<string | undefined> {
   if (file !== undefined && file !== '-') return readFile(file)
-  if (process.stdin.isTTY !== true) return text(process.stdin)
+  return process.stdin.isTTY === true ? ask() : text(process.stdin)
+}
+
+/** One line that is not shown; undefined when the prompt is closed before its end. */
+async function ask(): Promise<string | undefined> {
   process.stderr.write('join string (not shown): ')
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
   const prompt = createInterface({ input: process.stdin, output: silent, terminal: true })
   try {
-    return await prompt.question('')
+    return await new Promise((resolve) => {
+      prompt.once('line', resolve)
+      prompt.once('close', () => resolve(undefined))
+    })
   } finally {
     prompt.close()
     process.stderr.write('\n')

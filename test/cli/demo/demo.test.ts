@@ -2,6 +2,9 @@ import test from 'ava'
 import { testFolder } from '../../config/folder.js'
 import { runPetrel, startPetrel } from '../petrel.js'
 
+/** Every check takes a second at least, so that a signal finds the next one running. */
+const slowCheck = ['demo', '--check', '--transport', 'tls', '--rtt', '1000']
+
 test.serial(
   'demo --check carries everything over every transport and over auto, and says so line by line',
   async (t) => {
@@ -40,6 +43,32 @@ test.serial('demo stays, shows addresses and a status line, and ends in good ord
   demo.child.kill('SIGINT')
   const { code, stderr } = await demo.ended
   t.is(code, 0, stderr)
+})
+
+for (const [signal, after, checks] of [
+  ['SIGINT', 'the web page', 1],
+  ['SIGINT', 'echo of 256 KiB', 3],
+  ['SIGTERM', 'echo of 256 KiB', 3],
+] as const) {
+  test.serial(`${signal} after ${after} interrupts demo --check: nothing fails, nothing more starts`, async (t) => {
+    const demo = startPetrel(t, slowCheck, { home: testFolder(t).path })
+    await demo.said('stdout', new RegExp(`^ok .*${after}.*\n`, 'm'))
+    demo.child.kill(signal)
+    const { code, stdout, stderr } = await demo.ended
+    t.is(code, 1)
+    t.is(stdout.match(/^(ok|FAILED) /gm)?.join(), Array(checks).fill('ok ').join())
+    t.regex(stdout, /\)\nthe check was interrupted\n$/)
+    t.is(stderr, `\n${signal}: stopping; once more to end at once\n`)
+  })
+}
+
+test.serial('a demo --check --json that is interrupted ends with a record of it', async (t) => {
+  const demo = startPetrel(t, [...slowCheck, '--json'], { home: testFolder(t).path })
+  await demo.said('stdout', /"event":"check",.*\n/)
+  demo.child.kill('SIGINT')
+  const { code, stdout } = await demo.ended
+  t.is(code, 1)
+  t.regex(stdout, /\n\{"event":"interrupted","failed":0\}\n$/)
 })
 
 test.serial('flags that are out of range are refused', async (t) => {
