@@ -25,9 +25,8 @@ export interface Sample {
   readonly stallMaxMs?: number
 }
 
-/** Visitors at once that connect, have a byte echoed, and close. With 16, two processors that four processes share stood
- *  idle for a sixth of the time: how soon processes wake each other was measured, and not what a connection costs. */
-const visitors = 64
+/** Visitors at once that connect, have a byte echoed, and close. */
+const visitors = 16
 /** A transfer is at least so long, so that opening it does not count. */
 const leastBytes = 8 * 1024 * 1024
 const mostBytes = 8 * 1024 * 1024 * 1024

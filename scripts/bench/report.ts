@@ -26,7 +26,7 @@ const tables: readonly Table[] = [
     column: 'cpuPerGB' as const,
     digits: 2,
   })),
-  { title: 'new connections a second (64 at a time)', figure: 'connect', column: 'rate', digits: 0 },
+  { title: 'new connections a second (16 at a time)', figure: 'connect', column: 'rate', digits: 0 },
   { title: 'new connections, CPU us each', figure: 'connect', column: 'cpuUs', digits: 0 },
   { title: 'connect, 1 byte echoed, closed: p50, us', figure: 'connect', column: 'p50Us', digits: 0 },
   { title: 'connect, 1 byte echoed, closed: p99, us', figure: 'connect', column: 'p99Us', digits: 0 },
