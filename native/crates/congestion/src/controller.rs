@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::{BaseLoss, Share, Verdict, deviation};
 use crate::crowded::{Crowded, Seen};
-use crate::rounds::{Held, Round, Rounds, Steadied, Train};
+use crate::rounds::{Held, Jitter, Round, Rounds, Steadied, Train};
 use crate::start::{Hint, Start};
 
 /// Packets of the least window.
@@ -28,6 +28,11 @@ const LIMIT_PACKETS: f64 = 4.0;
 const TARGET_SLOW: f64 = 0.8;
 const TARGET_STEP: f64 = 0.08;
 const LEAST_TARGET: f64 = 0.15;
+/// Packets come unevenly where one takes so much longer than the one before, again and again, and longer than so many
+/// take to leave; the least round trip of a round is then so much more of it longer than the least of all.
+const LEAST_UNEVEN: Duration = Duration::from_millis(2);
+const UNEVEN_PACKETS: f64 = 2.0;
+const UNEVEN: u32 = 2;
 /// Bytes of it: sockets on paths without delay hold little more.
 const MOST_QUEUED: f64 = 512.0 * 1024.0;
 /// Of the difference between the wanted queue and that which is there, what a round makes good.
@@ -123,6 +128,7 @@ pub struct Controller {
     rounds: Rounds,
     train: Train,
     steadied: Steadied,
+    jitter: Jitter,
     base: BaseLoss,
     /// Delivered by the path when it is full, bytes a second.
     rate: f64,
@@ -182,6 +188,7 @@ impl Controller {
             rounds: Rounds::new(),
             train: Train::default(),
             steadied: Steadied::default(),
+            jitter: Jitter::default(),
             base: BaseLoss::default(),
             rate: 0.0,
             window: (start.packets * packet.min(1_500)) as f64,
@@ -224,8 +231,12 @@ impl Controller {
     /// One packet, sent at `sent`, was acknowledged. app_limited: there was nothing to send meanwhile, so the round says
     /// little about the path.
     pub fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool) {
-        let rtt = self.steadied.next(now.saturating_duration_since(sent));
+        let rtt = now.saturating_duration_since(sent);
         self.came_back(now);
+        if self.held.by(now).is_zero() {
+            self.jitter.acked(sent, rtt);
+        }
+        let rtt = self.steadied.next(rtt);
         self.batch += bytes;
         self.used = self.used.max(self.in_flight + self.batch);
         let least = &mut self.min_rtt[1];
@@ -333,7 +344,14 @@ impl Controller {
     // ---- the model ----
 
     fn min_rtt(&self) -> Duration {
-        self.min_rtt.iter().flatten().copied().min().unwrap_or(Duration::ZERO)
+        self.min_rtt.iter().flatten().copied().min().unwrap_or(Duration::ZERO) + self.uneven()
+    }
+
+    /// How much longer the least round trip of a round is, where packets come unevenly, than the least of all.
+    fn uneven(&self) -> Duration {
+        let jitter = self.jitter.get();
+        let packets = Duration::from_secs_f64((UNEVEN_PACKETS * self.packet as f64 / self.rate.max(1.0)).min(0.2));
+        if jitter > LEAST_UNEVEN.max(packets) { UNEVEN * jitter } else { Duration::ZERO }
     }
 
     /// What has to be sent for the path to deliver its rate, bytes a second.
@@ -408,6 +426,7 @@ impl Controller {
     // ---- rounds ----
 
     fn end_round(&mut self, now: Instant, round: Round) {
+        self.jitter.end_round();
         self.rtt = round.min_rtt;
         let used = std::mem::replace(&mut self.used, self.in_flight) as f64;
         let queue = round.min_rtt.saturating_sub(self.min_rtt());

@@ -190,3 +190,50 @@ impl Steadied {
         longest
     }
 }
+
+/// How unevenly packets come: of how much longer one takes than the one before it, the fourth largest of a round
+/// or some dozens. A queue grows by a packet at a time, and who stands still makes one jump.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Jitter {
+    before: Option<(Instant, Duration)>,
+    packets: u32,
+    largest: [Duration; JUMPS],
+    smoothed: Duration,
+}
+
+const JUMPS: usize = 4;
+const DOZENS: u32 = 64;
+
+impl Jitter {
+    pub(crate) fn acked(&mut self, sent: Instant, rtt: Duration) {
+        // One that was overtaken says nothing.
+        if self.before.is_some_and(|(last, _)| last > sent) {
+            return;
+        }
+        if let Some((_, before)) = self.before.replace((sent, rtt)) {
+            self.jumped(rtt.saturating_sub(before));
+        }
+        self.packets += 1;
+    }
+
+    pub(crate) fn end_round(&mut self) {
+        if self.packets < DOZENS {
+            return;
+        }
+        self.packets = 0;
+        let [.., jump] = std::mem::take(&mut self.largest);
+        self.smoothed = (3 * self.smoothed + jump) / 4;
+    }
+
+    fn jumped(&mut self, jump: Duration) {
+        let at = self.largest.partition_point(|larger| *larger >= jump);
+        if at < JUMPS {
+            self.largest[at..].rotate_right(1);
+            self.largest[at] = jump;
+        }
+    }
+
+    pub(crate) fn get(&self) -> Duration {
+        self.smoothed.max(self.largest[JUMPS - 1])
+    }
+}

@@ -121,7 +121,7 @@ fn bursts_reordering_jitter_and_outages_leave_most_of_the_rate() {
             Spec { reorder: Some(Reorder { probability: 0.05, extra: Duration::from_millis(10) }), ..plain.clone() },
             0.85,
         ),
-        ("jitter", Spec { jitter: Duration::from_millis(20), ..plain.clone() }, 0.7),
+        ("jitter", Spec { jitter: Duration::from_millis(20), ..plain.clone() }, 0.95),
         ("handover", Spec { outages: handover, ..plain }, 0.8),
     ];
     for (name, spec, least) in cases {

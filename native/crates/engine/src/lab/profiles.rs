@@ -204,3 +204,21 @@ fn what_an_end_promises_is_what_its_own_profile_allows() {
         assert!((most / 8..=most / 6).contains(&unread), "{protocol:?}: {unread} bytes are held");
     }
 }
+
+/// Each way and in order, as Wi-Fi and LTE have it: few packets find less of it than many do, and that is no queue.
+#[test]
+fn a_path_whose_delay_varies_is_filled() {
+    for protocol in BOTH {
+        for seed in 0..4 {
+            let jitter = Duration::from_millis(20);
+            let spec = Spec { jitter, ..path(100.0, Duration::from_millis(50), 0.0) };
+            let mut lab = Lab::new(seed, protocol, Path::symmetric(spec), default());
+            lab.connect();
+            lab.flood();
+            let first = lab.measure(Duration::from_secs(15)) / MBIT;
+            let then = lab.measure(Duration::from_secs(5)) / MBIT;
+            println!("{protocol:?}, seed {seed}: {first:.0} Mbit/s in the first 15 s, {then:.0} then");
+            assert!(first > 50.0 && then > 85.0, "{protocol:?}, seed {seed}: {first} and {then} Mbit/s");
+        }
+    }
+}
