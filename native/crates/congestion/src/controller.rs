@@ -366,6 +366,11 @@ impl Controller {
         by_rtt.max(Duration::from_secs_f64(packets.min(0.2)))
     }
 
+    /// The least of a few packets varies more than that of a round.
+    fn startup_limit(&self) -> Duration {
+        self.limit() + 2 * self.uneven()
+    }
+
     /// The queue that is wanted, seconds.
     fn target(&self) -> f64 {
         self.room * self.wanted()
@@ -381,7 +386,7 @@ impl Controller {
 
     /// There is a queue, and not only an acknowledgement that came a little late.
     fn stands(&self, queue: Duration) -> bool {
-        queue.as_secs_f64() >= STANDS * self.wanted()
+        queue.as_secs_f64() >= STANDS * self.wanted() + self.uneven().as_secs_f64() / 2.0
     }
 
     /// Bytes that fill the path and leave the wanted queue.
@@ -525,7 +530,7 @@ impl Controller {
         *loss = loss.min(round.loss());
         // More loss than the path had when we sent less, and no more that comes through.
         let is_drowned = *stale > 0 && round.loss() > *loss + DROWNED;
-        if *stale >= FULL_ROUNDS || is_drowned || queue > self.limit() / 2 {
+        if *stale >= FULL_ROUNDS || is_drowned || queue > self.startup_limit() / 2 {
             self.end_startup(now);
         }
     }
@@ -533,7 +538,7 @@ impl Controller {
     /// Not only when a round is over: by then a queue that builds would be as long again.
     fn watch_startup(&mut self, now: Instant, sent: Instant) {
         let queue = self.train.low_rtt().map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.min_rtt()));
-        let limit = self.limit();
+        let limit = self.startup_limit();
         let Phase::Startup { low, .. } = &mut self.phase else { return };
         if queue <= limit / 9 {
             *low = Some(sent);
