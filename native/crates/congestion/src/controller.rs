@@ -231,12 +231,11 @@ impl Controller {
     /// One packet, sent at `sent`, was acknowledged. app_limited: there was nothing to send meanwhile, so the round says
     /// little about the path.
     pub fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool) {
-        let rtt = now.saturating_duration_since(sent);
+        let rtt = self.steadied.next(now.saturating_duration_since(sent));
         self.came_back(now);
         if self.held.by(now).is_zero() {
             self.jitter.acked(sent, rtt);
         }
-        let rtt = self.steadied.next(rtt);
         self.batch += bytes;
         self.used = self.used.max(self.in_flight + self.batch);
         let least = &mut self.min_rtt[1];
