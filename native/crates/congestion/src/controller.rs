@@ -245,7 +245,7 @@ impl Controller {
         }
         if let Some(hint) = &self.hint {
             // The first round trip may have been a long one.
-            self.window = self.window.min(hint.most(self.min_rtt()).max(self.initial_window() as f64));
+            self.window = self.window.min(hint.most(self.base_rtt()).max(self.initial_window() as f64));
         }
         self.rounds.acked(now, sent, rtt, bytes, app_limited);
         if self.was_below(sent) {
@@ -256,7 +256,7 @@ impl Controller {
         if let Phase::Startup { .. } = self.phase
             && !app_limited
         {
-            let hinted = self.hint.map_or(f64::INFINITY, |hint| hint.most(self.min_rtt()));
+            let hinted = self.hint.map_or(f64::INFINITY, |hint| hint.most(self.base_rtt()));
             if self.window < hinted.min(USED * self.used as f64) {
                 self.window += STARTUP_GROWTH * bytes as f64;
             }
@@ -342,7 +342,8 @@ impl Controller {
 
     // ---- the model ----
 
-    fn min_rtt(&self) -> Duration {
+    /// The round trip without a queue, as rounds find it.
+    fn base_rtt(&self) -> Duration {
         self.min_rtt.iter().flatten().copied().min().unwrap_or(Duration::ZERO) + self.uneven()
     }
 
@@ -360,7 +361,7 @@ impl Controller {
 
     /// A queue beyond this is too long.
     fn limit(&self) -> Duration {
-        let by_rtt = (self.min_rtt() / LIMIT_PART).clamp(LEAST_LIMIT, MOST_LIMIT);
+        let by_rtt = (self.base_rtt() / LIMIT_PART).clamp(LEAST_LIMIT, MOST_LIMIT);
         let packets = LIMIT_PACKETS * self.packet as f64 / self.sending_rate().max(1.0);
         by_rtt.max(Duration::from_secs_f64(packets.min(0.2)))
     }
@@ -390,7 +391,7 @@ impl Controller {
 
     /// Bytes that fill the path and leave the wanted queue.
     fn capacity(&self) -> f64 {
-        self.sending_rate() * (self.min_rtt().as_secs_f64() + self.target())
+        self.sending_rate() * (self.base_rtt().as_secs_f64() + self.target())
     }
 
     fn was_below(&self, sent: Instant) -> bool {
@@ -433,7 +434,7 @@ impl Controller {
         self.jitter.end_round();
         self.rtt = round.min_rtt;
         let used = std::mem::replace(&mut self.used, self.in_flight) as f64;
-        let queue = round.min_rtt.saturating_sub(self.min_rtt());
+        let queue = round.min_rtt.saturating_sub(self.base_rtt());
         let is_marked = self.is_marked;
         let is_excess = self.is_excess(round);
         // Where a window that was mostly used makes a queue or drowns, it is too large, whatever was not there to send.
@@ -536,7 +537,7 @@ impl Controller {
 
     /// Not only when a round is over: by then a queue that builds would be as long again.
     fn watch_startup(&mut self, now: Instant, sent: Instant) {
-        let queue = self.train.low_rtt().map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.min_rtt()));
+        let queue = self.train.low_rtt().map_or(Duration::ZERO, |rtt| rtt.saturating_sub(self.base_rtt()));
         let limit = self.startup_limit();
         let Phase::Startup { low, .. } = &mut self.phase else { return };
         if queue <= limit / 9 {
@@ -574,7 +575,7 @@ impl Controller {
     /// rate: what the path delivers. Not what was sent for it: a base loss that is too high must not hold itself up.
     fn go_below_of(&mut self, now: Instant, rate: f64) {
         let after = self.window;
-        let full = rate * self.min_rtt().as_secs_f64();
+        let full = rate * self.base_rtt().as_secs_f64();
         self.window = (BELOW * after).min(0.95 * full.max(self.packet as f64));
         self.phase = Phase::Below { after };
         self.below_since = Some(now);
@@ -631,7 +632,7 @@ impl Controller {
         if is_excess {
             self.window = self.window.min(self.capacity());
         }
-        let full = self.sending_rate() * self.min_rtt().as_secs_f64();
+        let full = self.sending_rate() * self.base_rtt().as_secs_f64();
         self.window = self.window.clamp(0.95 * full, 2.0 * self.capacity().max(1.0));
         self.idle = if stands { 0 } else { self.idle.saturating_add(1) };
         self.up_in = self.up_in.saturating_sub(1);

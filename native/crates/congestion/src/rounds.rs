@@ -233,6 +233,7 @@ impl Jitter {
         }
     }
 
+    /// At once when it grows.
     pub(crate) fn get(&self) -> Duration {
         self.smoothed.max(self.largest[JUMPS - 1])
     }

@@ -79,7 +79,7 @@ impl Host {
     }
 
     /// A new stream's bytes as they go however full others keep the link, until it takes no more; returns how many.
-    pub fn write_few_of_each(&mut self) -> u64 {
+    pub fn write_few_until_full(&mut self) -> u64 {
         let connection = self.connection.as_mut().expect("a connection");
         let stream = connection.open().expect("a stream");
         let mut kept = 0;
