@@ -1,6 +1,6 @@
 // From samples to tables, goals and doubts. Pure.
 
-import { type Figure, figures, type Sample } from './figures.js'
+import { type Figure, figures, type Sample, visitors } from './figures.js'
 import { direct, yardstick } from './systems.js'
 
 /** samples[system][figure]: one a round, in the order of the rounds. */
@@ -26,7 +26,7 @@ const tables: readonly Table[] = [
     column: 'cpuPerGB' as const,
     digits: 2,
   })),
-  { title: 'new connections a second (16 at a time)', figure: 'connect', column: 'rate', digits: 0 },
+  { title: `new connections a second (${visitors} at a time)`, figure: 'connect', column: 'rate', digits: 0 },
   { title: 'new connections, CPU us each', figure: 'connect', column: 'cpuUs', digits: 0 },
   { title: 'connect, 1 byte echoed, closed: p50, us', figure: 'connect', column: 'p50Us', digits: 0 },
   { title: 'connect, 1 byte echoed, closed: p99, us', figure: 'connect', column: 'p99Us', digits: 0 },
