@@ -38,6 +38,8 @@ pub(crate) struct Reactor {
     blocked: HashMap<usize, Vec<u32>>,
     /// Ports that are left alone, and until when.
     paused: BTreeSet<(Instant, usize)>,
+    /// When the caller is to be told of what may still wait.
+    bell_at: Option<Instant>,
     buffers: ReceiveBuffers,
     out: Vec<u8>,
 }
@@ -54,6 +56,7 @@ impl Reactor {
             is_active: HashSet::new(),
             blocked: HashMap::new(),
             paused: BTreeSet::new(),
+            bell_at: None,
             buffers: ReceiveBuffers::default(),
             out: Vec::new(),
         }
@@ -74,7 +77,8 @@ impl Reactor {
                 self.handle.events.push(event);
             }
         }
-        self.handle.events.ring();
+        self.handle.events.hurry();
+        self.ring();
     }
 
     fn sleep_and_work(&mut self) -> io::Result<()> {
@@ -133,7 +137,15 @@ impl Reactor {
         }
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let pause = self.paused.first().map(|(at, _)| *at);
-        deadline.into_iter().chain(pause).min().map(|at| at.saturating_duration_since(Instant::now()))
+        [deadline, pause, self.bell_at]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    fn ring(&mut self) {
+        self.bell_at = self.handle.events.ring();
     }
 
     fn activate(&mut self, id: u32) {

@@ -16,6 +16,9 @@ const MAX_HOLES: usize = 64 * 1024;
 /// heartbeat wait for megabytes of a transfer until the link is given up.
 const OWN_BYTES: u64 = 16 * 1024;
 
+/// What a reader takes at once who reads in bulk: no keystroke, and no answer to one.
+pub(crate) const BULK_BYTES: usize = 8 * 1024;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fin {
     No,
@@ -37,6 +40,10 @@ pub(crate) struct Stream {
     pub(crate) is_ready: bool,
     /// The reader found nothing and waits for an event.
     pub(crate) wants_read: bool,
+    /// Since the reader last found nothing, bytes.
+    pub(crate) read: usize,
+    /// The reader found much when he was last told.
+    pub(crate) is_bulk: bool,
     /// The writer found no room and waits for an event.
     pub(crate) wants_write: bool,
     /// Both directions ended before their time.
@@ -62,6 +69,8 @@ impl Stream {
             send_credit,
             is_ready: false,
             wants_read: true,
+            read: 0,
+            is_bulk: false,
             wants_write: false,
             reset: None,
             released: false,

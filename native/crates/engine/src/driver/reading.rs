@@ -1,5 +1,7 @@
 //! Bytes from the peer, into our own reassembly.
 
+use std::time::Duration;
+
 use petrel_link::{Connection, Reading, lock};
 
 use super::Driver;
@@ -9,6 +11,10 @@ use crate::event::Event;
 const MAX_HELD: usize = 4;
 /// Number of StreamReset in errors.ts.
 const RESET_LIMIT: u64 = 7;
+/// What a reader in bulk may be told late, so that he reads much at once: a part of the path's round trip, and no more
+/// than this. 4 ms are 50 KB at 100 Mbit/s.
+const PATIENCE: Duration = Duration::from_millis(4);
+const PATIENCE_PART: u32 = 16;
 
 impl Driver {
     pub(super) fn accept(&mut self, connection: &mut dyn Connection, stream: u64) {
@@ -62,11 +68,15 @@ impl Driver {
         }
         if s.wants_read && s.reset.is_none() && (s.received.available() > 0 || s.complete) {
             s.wants_read = false;
+            let patience = if s.is_bulk && !s.complete { self.min_rtt / PATIENCE_PART } else { Duration::ZERO };
             if s.complete {
                 state.forget(stream);
             }
             drop(guard);
-            self.push(Event::Readable { link: self.link.id, stream });
+            let event = Event::Readable { link: self.link.id, stream };
+            self.link.engine.events.push_within(event, patience.min(PATIENCE));
+        } else if s.complete {
+            self.link.engine.events.hurry();
         }
     }
 

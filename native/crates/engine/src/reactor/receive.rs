@@ -67,7 +67,7 @@ impl Reactor {
 
     /// Whoever reads first: he can work while we send.
     fn answer(&mut self) {
-        self.handle.events.ring();
+        self.ring();
         self.turns();
     }
 

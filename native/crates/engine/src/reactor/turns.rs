@@ -16,7 +16,7 @@ impl Reactor {
         for id in active {
             self.turn(id);
         }
-        self.handle.events.ring();
+        self.ring();
     }
 
     pub(super) fn turn(&mut self, id: u32) {
