@@ -45,6 +45,7 @@ const crates = {
   engine: ['link', 'quic', 'kcp', 'streams', 'socket'],
   netlab: [],
   fuzz: [],
+  visits: [],
   node: ['engine'],
 }
 

@@ -1,11 +1,10 @@
 // A link in real time between two network namespaces (native/crates/netlab), driven from here. Linux, as root.
 
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { promisify } from 'node:util'
-import { sibling } from './processes.js'
+import { programPath } from './processes.js'
 
 /** One end: a namespace and its address there. */
 export interface End {
@@ -95,12 +94,7 @@ export function whyNoEmulator(): string {
   }
 }
 
-/** Builds it when something changed; resolves with its path. Rejects with the reason when it cannot be built. */
-export async function emulatorPath(): Promise<string> {
-  const build = sibling('../../../scripts/steps/emulator.mjs')
-  const { stdout } = await promisify(execFile)(process.execPath, [build])
-  return stdout.trim()
-}
+export const emulatorPath = () => programPath('emulator')
 
 export class Emulator {
   readonly #child: ChildProcess

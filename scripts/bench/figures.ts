@@ -3,7 +3,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Seen, Task } from './load.js'
-import { cpuSeconds } from './processes.js'
+import { cpuSeconds, outputOf } from './processes.js'
 import type { Running } from './systems.js'
 
 export const figures = ['download 1', 'download 8', 'upload 1', 'upload 8', 'connect', 'ping'] as const
@@ -25,7 +25,7 @@ export interface Sample {
   readonly stallMaxMs?: number
 }
 
-/** Visitors at once that connect, have a byte echoed, and close. 16 left a quarter of two processors idle. */
+/** Visitors at once (native/crates/visits). 16 left a quarter of two processors idle. */
 export const visitors = 64
 /** A transfer is at least so long, so that opening it does not count. */
 const leastBytes = 8 * 1024 * 1024
@@ -37,22 +37,28 @@ const controlMs = 5
 
 export const isTransfer = (figure: Figure) => figure.startsWith('download') || figure.startsWith('upload')
 
+/** Who makes the load: the process of load.ts, and the path of petrel-visits for new connections. */
+export interface Load {
+  readonly process: ChildProcess
+  readonly visits: string
+}
+
 /** bytesPerSecond: what this system did last, so that every sample takes about the same time. */
-export function task(figure: Figure, port: number, seconds: number, bytesPerSecond: number): Task {
+function task(figure: Figure, port: number, seconds: number, bytesPerSecond: number): Task {
   const [kind, count] = figure.split(' ') as [Task['kind'], string | undefined]
-  const connections = kind === 'connect' ? visitors : Number(count ?? 1)
+  const connections = Number(count ?? 1)
   const bytes = Math.min(mostBytes, Math.max(leastBytes, bytesPerSecond * seconds))
   const share = Math.ceil(bytes / connections)
   return { kind, port, connections, bytes: share * connections, ms: seconds * 1000 }
 }
 
+/** What a load generator may take beyond its time. */
+const patience = (ms: number) => ms * 10 + 15_000
+
 /** Rejects when the load generator gives no answer in time. */
 function run(load: ChildProcess, work: Task): Promise<Seen> {
   return new Promise((resolve, reject) => {
-    const deadline = setTimeout(
-      () => end(reject, new Error('no answer in time: something hangs')),
-      work.ms * 10 + 15_000,
-    )
+    const deadline = setTimeout(() => end(reject, new Error('no answer in time: something hangs')), patience(work.ms))
     const end = <T>(settle: (value: T) => void, value: T) => {
       clearTimeout(deadline)
       load.off('message', onMessage)
@@ -62,6 +68,10 @@ function run(load: ChildProcess, work: Task): Promise<Seen> {
     load.on('message', onMessage)
     load.send(work)
   })
+}
+
+async function visit(program: string, port: number, ms: number): Promise<Seen> {
+  return JSON.parse(await outputOf(program, [port, visitors, ms].map(String), patience(ms)))
 }
 
 /** Watches how late timers of this process fire, which does nothing meanwhile. */
@@ -87,11 +97,18 @@ function control(): () => { stallP99Ms: number; stallMaxMs: number } {
 export const quantile = (sorted: readonly number[], part: number) =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
 
-/** Throws when an error was seen or not exactly the bytes arrived that were asked for. */
-export async function measure(load: ChildProcess, running: Running, figure: Figure, work: Task): Promise<Sample> {
+/** Throws when an error was seen or not exactly the bytes arrived that were asked for. bytesPerSecond: see `task`. */
+export async function measure(
+  load: Load,
+  running: Running,
+  figure: Figure,
+  seconds: number,
+  bytesPerSecond: number,
+): Promise<Sample> {
+  const work = task(figure, running.port, seconds, bytesPerSecond)
   const watched = isTransfer(figure) ? undefined : control()
   const cpuBefore = cpuSeconds(running.pids)
-  const seen = await run(load, work)
+  const seen = await (figure === 'connect' ? visit(load.visits, running.port, work.ms) : run(load.process, work))
   const cpu = cpuSeconds(running.pids) - cpuBefore
   const stalls = watched?.()
   if (seen.errors > 0) throw new Error(`${seen.errors} errors, the first: ${seen.error}`)

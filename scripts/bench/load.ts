@@ -8,12 +8,12 @@ import { open } from './open.js'
 import { send } from './send.js'
 
 export interface Task {
-  readonly kind: 'download' | 'upload' | 'connect' | 'ping'
+  readonly kind: 'download' | 'upload' | 'ping'
   readonly port: number
   readonly connections: number
   /** download, upload: all connections together. */
   readonly bytes: number
-  /** connect, ping: how long. */
+  /** ping: how long. */
   readonly ms: number
 }
 
@@ -63,17 +63,6 @@ async function uploadOne(port: number, bytes: number): Promise<number> {
   return Number(receipt.readBigUInt64BE())
 }
 
-/** Connects, has one byte echoed, closes both ways. */
-async function visitOne(port: number): Promise<void> {
-  let received = 0
-  const socket = open(port, 16, (_chunk, length) => {
-    received += length
-    socket.end()
-  })
-  socket.write(Buffer.of(echo, 1))
-  await closed(socket, () => received === 1)
-}
-
 async function ping(port: number, until: number, tookUs: number[]): Promise<void> {
   const byte = Buffer.of(1)
   let sentAt = 0
@@ -111,21 +100,10 @@ async function perform(task: Task): Promise<Seen> {
       error ??= String(cause)
     }
   }
-  const visitor = async () => {
-    while (performance.now() < until && errors === 0) {
-      const from = performance.now()
-      await attempt(async () => {
-        await visitOne(task.port)
-        tookUs.push((performance.now() - from) * 1000)
-        return 1
-      })
-    }
-  }
   const share = Math.floor(task.bytes / task.connections)
   const one = {
     download: () => attempt(() => downloadOne(task.port, share)),
     upload: () => attempt(() => uploadOne(task.port, share)),
-    connect: visitor,
     ping: () =>
       attempt(async () => {
         await ping(task.port, until, tookUs)

@@ -6,8 +6,8 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { echo } from './exchange.js'
-import { type Figure, figures, isTransfer, measure, type Sample, task, warmUpBytes } from './figures.js'
-import { answers, Processes } from './processes.js'
+import { type Figure, figures, isTransfer, measure, type Sample, warmUpBytes } from './figures.js'
+import { answers, Processes, programPath } from './processes.js'
 import { writeBetween } from './readme.js'
 import { doubts, goals, markdown, printTables, type Samples } from './report.js'
 import { direct, type Running, type System, systems, yardstick } from './systems.js'
@@ -91,7 +91,8 @@ async function take(options: Options, chosen: readonly System[], folder: string)
   process.once('SIGTERM', stop)
   try {
     const service = await processes.listening('service', 'service.js', [])
-    const load = processes.fork('load.js')
+    const visits = options.figures.includes('connect') ? await programPath('visits') : ''
+    const load = { process: processes.fork('load.js'), visits }
     const running = new Map<System, Running>()
     for (const system of chosen) running.set(system, await startOne(system, processes, service.port, folder))
     const samples: Samples = Object.fromEntries(
@@ -103,7 +104,7 @@ async function take(options: Options, chosen: readonly System[], folder: string)
       const at = running.get(system) as Running
       const bytesPerSecond = speeds.get(key) ?? warmUpBytes / seconds
       try {
-        const sample = await measure(load, at, figure, task(figure, at.port, seconds, bytesPerSecond))
+        const sample = await measure(load, at, figure, seconds, bytesPerSecond)
         if (isTransfer(figure)) speeds.set(key, sample.rate * 1e6)
         return sample
       } catch (error) {

@@ -1,11 +1,12 @@
 // Starts the processes of a run, reads what they cost, and ends them: only its own, each by its process id.
 
-import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, fork, spawn } from 'node:child_process'
 import { createWriteStream, readFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 /** How long a process may take to be ready and to end, ms. */
 const patienceMs = 20_000
@@ -13,6 +14,20 @@ const patienceMs = 20_000
 const ticksPerSecond = 100
 
 export const sibling = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+
+const output = promisify(execFile)
+
+/** Builds one of ours when something changed; resolves with its path. Rejects with the reason when it cannot be built. */
+export async function programPath(name: 'emulator' | 'visits'): Promise<string> {
+  const { stdout } = await output(process.execPath, [sibling('../../../scripts/steps/program.mjs'), name])
+  return stdout.trim()
+}
+
+/** Resolves with what it printed; rejects when it fails or takes longer. */
+export async function outputOf(program: string, args: readonly string[], patienceMs: number): Promise<string> {
+  const { stdout } = await output(program, args, { timeout: patienceMs, maxBuffer: 64 * 1024 * 1024 })
+  return stdout
+}
 
 export class Processes {
   readonly #running = new Set<ChildProcess>()
