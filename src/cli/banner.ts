@@ -43,9 +43,10 @@ export function servingRecord({ server, transport, proxies }: Serving) {
 
 const publicUrl = (proxy: ServedProxy, server: Address): string => `${proxy.type}://${publicAddress(proxy, server)}`
 
-/** "host:port"; the server's own host where the port is open on all of its addresses. */
-function publicAddress(proxy: ServedProxy, server: Address): string {
-  const address = proxy.public ?? { host: server.host, port: 0 }
-  const everywhere = address.host === '0.0.0.0' || address.host === '::'
-  return formatAddress({ host: everywhere ? server.host : address.host, port: address.port })
-}
+/** Where a visitor dials; the server's own host where the port is open on all of its addresses. */
+export const reachable = (address: Address, server: Address): Address =>
+  address.host === '0.0.0.0' || address.host === '::' ? { host: server.host, port: address.port } : address
+
+/** "host:port". */
+const publicAddress = (proxy: ServedProxy, server: Address): string =>
+  formatAddress(reachable(proxy.public ?? { host: server.host, port: 0 }, server))

@@ -20,7 +20,9 @@ export function formatPath(path: readonly (string | number)[]): string {
 
 function formatProblem({ file, line, column, source, path, message }: Problem): string {
   const place = file === undefined ? source : line === undefined ? file : `${file}:${line}:${column}`
-  const isNamed = place === `--${path.replaceAll('_', '-')}`
+  // A flag says as much as the key that it sets.
+  const key = path.replace(/\[\d+\]$/, '').replace(/^.*\./, '')
+  const isNamed = place === `--${key.replaceAll('_', '-')}`
   return [place, isNamed ? '' : path, message].filter((part) => part !== undefined && part !== '').join(': ')
 }
 

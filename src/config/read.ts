@@ -10,7 +10,8 @@ import { type KeyPath, keyMetaAt, keysAt, metaAt, settings } from './schema.js'
 
 /** A value given by a flag; `value` as the schema wants it in a file. */
 export interface FlagValue {
-  readonly path: string
+  /** "log.level", or its keys one by one where one of them may hold a dot. */
+  readonly path: string | readonly string[]
   readonly value: unknown
   readonly flag: string
 }
@@ -60,8 +61,9 @@ export function readLayers<S extends z.ZodType>(schema: S, given: Given, options
   const overlay = (values: readonly FlagValue[]) => {
     for (const value of values) clearAlternatives(root, value.path, options.alternatives)
     for (const { path, value, flag } of values) {
-      setAt(root, path.split('.'), value)
-      origins.set(path, flag)
+      const keys = typeof path === 'string' ? path.split('.') : path
+      setAt(root, keys, value)
+      origins.set(keys.join('.'), flag)
     }
   }
   overlay(environmentValues(schema, given.env, options.otherVariables, warnings))
@@ -198,11 +200,11 @@ function setAt(root: Record<string, unknown>, [key, ...rest]: readonly string[],
 
 function clearAlternatives(
   root: Record<string, unknown>,
-  path: string,
+  path: FlagValue['path'],
   alternatives: ReadOptions['alternatives'],
 ): void {
   for (const group of alternatives) {
-    if (group.includes(path)) for (const other of group) delete root[other]
+    if (typeof path === 'string' && group.includes(path)) for (const other of group) delete root[other]
   }
 }
 

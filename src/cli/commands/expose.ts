@@ -3,6 +3,7 @@
 import type { Command } from 'commander'
 import { PetrelError } from '../../base/errors.js'
 import { defaults } from '../../base/limits.js'
+import type { FlagValue } from '../../config/read.js'
 import type { ProxyKind } from '../../proxy/proxy.js'
 import { formatAddress, parseAddress } from '../../transport/address.js'
 import type { Address } from '../../transport/transport.js'
@@ -70,18 +71,16 @@ async function expose(type: ProxyKind, target: string, flags: ExposeFlags): Prom
   const id = commandId(around, wish(type, service, flags))
   // Names are unique on the server, and other installations have a port 22, too.
   const name = flags.name ?? `${type}-${service.port}-${Buffer.from(id).toString('hex', 0, 3)}`
-  const proxy = {
-    type,
-    local_host: service.host,
-    local_port: service.port,
-    ...(flags.remotePort === undefined ? {} : { remote_port: numberOf(flags.remotePort) }),
-    ...(flags.bindAddr === undefined ? {} : { bind_addr: flags.bindAddr }),
-    ...(flags.allow === undefined ? {} : { allow: flags.allow }),
-    ...(flags.deny === undefined ? {} : { deny: flags.deny }),
-    ...(flags.proxyProtocol === undefined ? {} : { proxy_protocol: true }),
-  }
+  const of = (key: string, flag: string, value: unknown): FlagValue[] =>
+    value === undefined ? [] : [{ path: ['proxies', name, key], flag, value }]
+  const proxy = { type, local_host: service.host, local_port: service.port }
   const values = [
-    { path: 'proxies', value: { [name]: proxy }, flag: `petrel ${type}` },
+    { path: 'proxies', value: { [name]: proxy }, flag: flags.name === undefined ? `petrel ${type}` : '--name' },
+    ...of('remote_port', '--remote-port', flags.remotePort && numberOf(flags.remotePort)),
+    ...of('bind_addr', '--bind-addr', flags.bindAddr),
+    ...of('allow', '--allow', flags.allow),
+    ...of('deny', '--deny', flags.deny),
+    ...of('proxy_protocol', '--proxy-protocol', flags.proxyProtocol),
     ...textValue('server', '--server', flags.server),
     ...textValue('token_file', '--token-file', flags.tokenFile),
     ...textValue('transport', '--transport', flags.transport),

@@ -4,6 +4,7 @@ import type { Client } from '../../client/options.js'
 import type { Server } from '../../server/options.js'
 import { formatAddress } from '../../transport/address.js'
 import type { Address, LinkStats } from '../../transport/transport.js'
+import { reachable } from '../banner.js'
 import { version } from '../version.js'
 import type { LinkReport, PetrelStatus, ProxyReport, SessionReport } from './document.js'
 
@@ -37,13 +38,13 @@ export function describeClient(client: Client): PetrelStatus {
     server: formatAddress(server),
     state: state.state,
     error: 'error' in state ? state.error?.message : undefined,
-    sessions: session === undefined ? [] : [describeSession(session)],
+    sessions: session === undefined ? [] : [describeSession(session, server)],
   }
 }
 
 type ClientSession = NonNullable<ReturnType<Client['status']>['session']>
 
-const describeSession = ({ since, flows, proxies, ...link }: ClientSession): SessionReport => ({
+const describeSession = ({ since, flows, proxies, ...link }: ClientSession, server: Address): SessionReport => ({
   since: since.toISOString(),
   link: describeLink(link),
   flows,
@@ -51,7 +52,7 @@ const describeSession = ({ since, flows, proxies, ...link }: ClientSession): Ses
     ({ name, type, public: address, service, refused, active, counters }): ProxyReport => ({
       name,
       type,
-      public: address && formatAddress(address),
+      public: address && formatAddress(reachable(address, server)),
       service: formatAddress(service),
       refused: refused?.message,
       active,
