@@ -91,8 +91,10 @@ impl Link {
         let n = s.received.read(into);
         s.read += n;
         if n == 0 && !into.is_empty() {
-            s.is_bulk = std::mem::take(&mut s.read) >= BULK_BYTES;
-            s.wants_read = !s.complete;
+            // He may ask again before anything is there.
+            if !std::mem::replace(&mut s.wants_read, !s.complete) {
+                s.is_bulk = std::mem::take(&mut s.read) >= BULK_BYTES;
+            }
             if s.complete && s.reset.is_none() {
                 return None;
             }
