@@ -305,6 +305,13 @@ export const mutants = [
     test: ['petrel-engine', 'links_of_both_protocols_carry_bytes_over_one_port_at_once'],
   },
   {
+    break: 'what may be told later is told when something else happens to wake the engine',
+    file: 'native/crates/engine/src/reactor.rs',
+    from: '[deadline, pause, self.handle.events.due()]',
+    to: '[deadline, pause]',
+    test: ['petrel-engine', 'it_wakes_for_what_is_to_be_told_later'],
+  },
+  {
     break: 'an answer to a stranger may be longer than what he sent',
     file: 'native/crates/engine/src/answers.rs',
     from: 'size < heard && due - now < AHEAD',

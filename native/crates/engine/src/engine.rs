@@ -26,7 +26,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// bell: called from the engine's thread when events are there, once until `next_event` has returned None.
+    /// bell: called from the engine's thread when events are there, up to some milliseconds late for who reads in bulk, and
+    /// once until `next_event` has returned None.
     pub fn start(bell: Box<dyn Fn() + Send + Sync>) -> Result<Self, Error> {
         let poll = Poll::new()?;
         let handle = Arc::new(Handle::new(Events::new(bell), Waker::new(poll.registry(), WAKER)?));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use petrel_link::lock;
 
@@ -104,35 +104,35 @@ impl Events {
 
     /// Bounded by what can be told of: one of each kind for each open stream and link. `ring` tells of it.
     pub(crate) fn push(&self, event: Event) {
-        self.push_within(event, Duration::ZERO);
+        self.push_by(event, Instant::now());
     }
 
-    /// One that may wait for others for so long.
-    pub(crate) fn push_within(&self, event: Event, patience: Duration) {
+    /// One that may wait until then for others.
+    pub(crate) fn push_by(&self, event: Event, due: Instant) {
         let mut queue = lock(&self.queue);
         queue.events.push_back(event);
-        let due = Instant::now() + patience;
         queue.due = Some(queue.due.map_or(due, |other| other.min(due)));
     }
 
     /// Nothing that waits may wait longer.
-    pub(crate) fn hurry(&self) {
+    pub(crate) fn hurry(&self, now: Instant) {
         let mut queue = lock(&self.queue);
-        queue.due = queue.due.map(|due| due.min(Instant::now()));
+        queue.due = queue.due.map(|due| due.min(now));
+    }
+
+    /// When the bell has to ring next.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let queue = lock(&self.queue);
+        queue.due.filter(|_| !queue.rung)
     }
 
     /// Once for all that happened together: waking the caller for the first of many packets makes him read each alone.
-    /// Some: what waits may wait until then.
-    pub(crate) fn ring(&self) -> Option<Instant> {
+    pub(crate) fn ring(&self, now: Instant) {
         let mut queue = lock(&self.queue);
-        let due = queue.due.filter(|_| !queue.rung)?;
-        if due > Instant::now() {
-            return Some(due);
+        if queue.due.is_some_and(|due| due <= now) && !std::mem::replace(&mut queue.rung, true) {
+            drop(queue);
+            (self.bell)();
         }
-        queue.rung = true;
-        drop(queue);
-        (self.bell)();
-        None
     }
 
     /// None arms the bell again.
@@ -150,10 +150,11 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const MS: Duration = Duration::from_millis(1);
 
     fn bell() -> (Events, Arc<AtomicU32>) {
         let rung = Arc::new(AtomicU32::new(0));
@@ -169,33 +170,36 @@ mod tests {
     }
 
     #[test]
-    fn what_may_wait_does_until_something_may_not() {
+    fn what_may_wait_waits_until_it_is_due_or_another_is() {
         let (events, rung) = bell();
-        events.push_within(readable(1), LONG);
-        let due = events.ring();
-        assert!(due.is_some_and(|at| at > Instant::now() + LONG / 2));
-        assert_eq!(rung.load(Ordering::Relaxed), 0);
-        events.push(readable(2));
-        assert!(events.ring().is_none());
-        assert_eq!(rung.load(Ordering::Relaxed), 1, "for both");
-        assert!(events.ring().is_none(), "the caller has been told");
+        let start = Instant::now();
+        let rings = |at: Instant| {
+            events.ring(at);
+            rung.load(Ordering::Relaxed)
+        };
+        events.push_by(readable(1), start + 4 * MS);
+        assert_eq!(events.due(), Some(start + 4 * MS));
+        assert_eq!(rings(start + 3 * MS), 0);
+        assert_eq!(rings(start + 4 * MS), 1);
+        events.push_by(readable(2), start);
+        assert_eq!(rings(start + 5 * MS), 1, "the caller has been told and is on his way");
+        assert_eq!(events.due(), None);
         while events.pop().is_some() {}
-        assert!(events.ring().is_none());
-        assert_eq!(rung.load(Ordering::Relaxed), 1, "nothing waits");
+        assert_eq!(rings(start + 6 * MS), 1, "nothing waits");
+        events.push_by(readable(1), start + 10 * MS);
+        events.push_by(readable(2), start + 7 * MS);
+        assert_eq!(rings(start + 7 * MS), 2, "for both");
     }
 
     #[test]
-    fn what_waits_is_told_in_time_and_at_once_when_it_must_hurry() {
+    fn what_must_hurry_does() {
         let (events, rung) = bell();
-        events.push_within(readable(1), Duration::from_millis(2));
-        let due = events.ring().expect("it may wait");
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        assert!(events.ring().is_none());
+        let start = Instant::now();
+        events.hurry(start);
+        assert_eq!(events.due(), None, "nothing waits");
+        events.push_by(readable(1), start + 4 * MS);
+        events.hurry(start + MS);
+        events.ring(start + MS);
         assert_eq!(rung.load(Ordering::Relaxed), 1);
-        while events.pop().is_some() {}
-        events.push_within(readable(1), LONG);
-        events.hurry();
-        assert!(events.ring().is_none());
-        assert_eq!(rung.load(Ordering::Relaxed), 2);
     }
 }

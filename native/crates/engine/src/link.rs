@@ -14,7 +14,7 @@ use petrel_link::{Error, Limits, lock};
 use crate::handle::Handle;
 use crate::protocol::Connection;
 use crate::state::{State, held_bytes};
-use crate::stream::{BULK_BYTES, Fin, SEND_QUEUE_BYTES};
+use crate::stream::{Fin, SEND_QUEUE_BYTES};
 
 /// Outgoing payloads: no more than this waits.
 const DATAGRAM_QUEUE_BYTES: usize = 1024 * 1024;
@@ -89,12 +89,11 @@ impl Link {
         let mut state = lock(&self.state);
         let Some(s) = state.streams.get_mut(&stream) else { return Some(0) };
         let n = s.received.read(into);
-        s.read += n;
+        if !into.is_empty() {
+            s.took(n, Instant::now());
+        }
         if n == 0 && !into.is_empty() {
-            // He may ask again before anything is there.
-            if !std::mem::replace(&mut s.wants_read, !s.complete) {
-                s.is_bulk = std::mem::take(&mut s.read) >= BULK_BYTES;
-            }
+            s.wants_read = !s.complete;
             if s.complete && s.reset.is_none() {
                 return None;
             }

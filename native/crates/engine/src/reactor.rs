@@ -38,8 +38,6 @@ pub(crate) struct Reactor {
     blocked: HashMap<usize, Vec<u32>>,
     /// Ports that are left alone, and until when.
     paused: BTreeSet<(Instant, usize)>,
-    /// When the caller is to be told of what may still wait.
-    bell_at: Option<Instant>,
     buffers: ReceiveBuffers,
     out: Vec<u8>,
 }
@@ -56,7 +54,6 @@ impl Reactor {
             is_active: HashSet::new(),
             blocked: HashMap::new(),
             paused: BTreeSet::new(),
-            bell_at: None,
             buffers: ReceiveBuffers::default(),
             out: Vec::new(),
         }
@@ -77,8 +74,9 @@ impl Reactor {
                 self.handle.events.push(event);
             }
         }
-        self.handle.events.hurry();
-        self.ring();
+        let now = Instant::now();
+        self.handle.events.hurry(now);
+        self.handle.events.ring(now);
     }
 
     fn sleep_and_work(&mut self) -> io::Result<()> {
@@ -137,15 +135,11 @@ impl Reactor {
         }
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let pause = self.paused.first().map(|(at, _)| *at);
-        [deadline, pause, self.bell_at]
+        [deadline, pause, self.handle.events.due()]
             .into_iter()
             .flatten()
             .min()
             .map(|at| at.saturating_duration_since(Instant::now()))
-    }
-
-    fn ring(&mut self) {
-        self.bell_at = self.handle.events.ring();
     }
 
     fn activate(&mut self, id: u32) {
@@ -163,5 +157,27 @@ impl Reactor {
             }
             self.turn(id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::Waker;
+
+    use super::*;
+    use crate::event::{Event, Events};
+
+    #[test]
+    fn it_wakes_for_what_is_to_be_told_later() {
+        let poll = Poll::new().expect("a poll");
+        let waker = Waker::new(poll.registry(), WAKER).expect("a waker");
+        let handle = Arc::new(Handle::new(Events::new(Box::new(|| {})), waker));
+        let reactor = Reactor::new(handle.clone(), poll);
+        assert_eq!(reactor.timeout(), None);
+        let due = Instant::now() + Duration::from_millis(4);
+        handle.events.push_by(Event::Readable { link: 1, stream: 0 }, due);
+        assert!(reactor.timeout().is_some_and(|wait| wait <= Duration::from_millis(4)));
+        handle.events.ring(due);
+        assert_eq!(reactor.timeout(), None, "it has been told");
     }
 }

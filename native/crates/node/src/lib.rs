@@ -89,7 +89,8 @@ pub struct JsAddress {
     pub port: u16,
 }
 
-/// Starts this environment's engine. bell: called with nothing when events wait; does not keep the process alive.
+/// Starts this environment's engine. bell: called with nothing when events wait (see `Engine::start`); does not keep the
+/// process alive.
 #[napi(catch_unwind)]
 pub fn start(env: Env, bell: Function<'_, (), ()>) -> Result<()> {
     let bell = bell

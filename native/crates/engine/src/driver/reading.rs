@@ -1,6 +1,6 @@
 //! Bytes from the peer, into our own reassembly.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use petrel_link::{Connection, Reading, lock};
 
@@ -11,10 +11,6 @@ use crate::event::Event;
 const MAX_HELD: usize = 4;
 /// Number of StreamReset in errors.ts.
 const RESET_LIMIT: u64 = 7;
-/// What a reader in bulk may be told late, so that he reads much at once: a part of the path's round trip, and no more
-/// than this. 4 ms are 50 KB at 100 Mbit/s.
-const PATIENCE: Duration = Duration::from_millis(4);
-const PATIENCE_PART: u32 = 16;
 
 impl Driver {
     pub(super) fn accept(&mut self, connection: &mut dyn Connection, stream: u64) {
@@ -68,15 +64,17 @@ impl Driver {
         }
         if s.wants_read && s.reset.is_none() && (s.received.available() > 0 || s.complete) {
             s.wants_read = false;
-            let patience = if s.is_bulk && !s.complete { self.min_rtt / PATIENCE_PART } else { Duration::ZERO };
+            let now = Instant::now();
+            let patience = if s.is_full() { Duration::ZERO } else { s.patience(self.min_rtt) };
+            s.waits = !patience.is_zero();
             if s.complete {
                 state.forget(stream);
             }
             drop(guard);
-            let event = Event::Readable { link: self.link.id, stream };
-            self.link.engine.events.push_within(event, patience.min(PATIENCE));
-        } else if s.complete {
-            self.link.engine.events.hurry();
+            self.link.engine.events.push_by(Event::Readable { link: self.link.id, stream }, now + patience);
+        } else if s.waits && s.is_full() {
+            s.waits = false;
+            self.link.engine.events.hurry(Instant::now());
         }
     }
 

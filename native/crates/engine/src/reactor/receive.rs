@@ -67,7 +67,7 @@ impl Reactor {
 
     /// Whoever reads first: he can work while we send.
     fn answer(&mut self) {
-        self.ring();
+        self.handle.events.ring(Instant::now());
         self.turns();
     }
 

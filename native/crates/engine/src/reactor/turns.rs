@@ -16,7 +16,7 @@ impl Reactor {
         for id in active {
             self.turn(id);
         }
-        self.ring();
+        self.handle.events.ring(Instant::now());
     }
 
     pub(super) fn turn(&mut self, id: u32) {
