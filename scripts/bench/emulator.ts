@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { programPath } from './processes.js'
+import { builtProgram } from './processes.js'
 
 /** One end: a namespace and its address there. */
 export interface End {
@@ -94,7 +94,8 @@ export function whyNoEmulator(): string {
   }
 }
 
-export const emulatorPath = () => programPath('emulator')
+/** Builds it when something changed; resolves with its path. Rejects with the reason when it cannot be built. */
+export const emulatorPath = () => builtProgram('emulator')
 
 export class Emulator {
   readonly #child: ChildProcess

@@ -2,7 +2,7 @@
 
 import type { ChildProcess } from 'node:child_process'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Seen, Task } from './load.js'
+import type { Task } from './load.js'
 import { cpuSeconds, outputOf } from './processes.js'
 import type { Running } from './systems.js'
 
@@ -35,6 +35,18 @@ export const warmUpBytes = 64 * 1024 * 1024
 /** How often the control timer fires, ms. */
 const controlMs = 5
 
+/** What a load generator saw: load.ts, and native/crates/visits as JSON. */
+export interface Seen {
+  readonly ms: number
+  /** download, upload: bytes that arrived, checked. connect, ping: how many. */
+  readonly count: number
+  readonly errors: number
+  /** The first error's text. */
+  readonly error: string | undefined
+  /** connect, ping: how long each took, microseconds, sorted. */
+  readonly tookUs: readonly number[]
+}
+
 export const isTransfer = (figure: Figure) => figure.startsWith('download') || figure.startsWith('upload')
 
 /** Who makes the load: the process of load.ts, and the path of petrel-visits for new connections. */
@@ -44,7 +56,7 @@ export interface Load {
 }
 
 /** bytesPerSecond: what this system did last, so that every sample takes about the same time. */
-function task(figure: Figure, port: number, seconds: number, bytesPerSecond: number): Task {
+function task(figure: Exclude<Figure, 'connect'>, port: number, seconds: number, bytesPerSecond: number): Task {
   const [kind, count] = figure.split(' ') as [Task['kind'], string | undefined]
   const connections = Number(count ?? 1)
   const bytes = Math.min(mostBytes, Math.max(leastBytes, bytesPerSecond * seconds))
@@ -52,7 +64,7 @@ function task(figure: Figure, port: number, seconds: number, bytesPerSecond: num
   return { kind, port, connections, bytes: share * connections, ms: seconds * 1000 }
 }
 
-/** What a load generator may take beyond its time. */
+/** How long a load generator may take in all. */
 const patience = (ms: number) => ms * 10 + 15_000
 
 /** Rejects when the load generator gives no answer in time. */
@@ -105,15 +117,15 @@ export async function measure(
   seconds: number,
   bytesPerSecond: number,
 ): Promise<Sample> {
-  const work = task(figure, running.port, seconds, bytesPerSecond)
+  const work = figure === 'connect' ? undefined : task(figure, running.port, seconds, bytesPerSecond)
   const watched = isTransfer(figure) ? undefined : control()
   const cpuBefore = cpuSeconds(running.pids)
-  const seen = await (figure === 'connect' ? visit(load.visits, running.port, work.ms) : run(load.process, work))
+  const seen = await (work === undefined ? visit(load.visits, running.port, seconds * 1000) : run(load.process, work))
   const cpu = cpuSeconds(running.pids) - cpuBefore
   const stalls = watched?.()
   if (seen.errors > 0) throw new Error(`${seen.errors} errors, the first: ${seen.error}`)
   if (stalls === undefined) {
-    if (seen.count !== work.bytes) throw new Error(`asked for ${work.bytes} bytes, received ${seen.count}`)
+    if (seen.count !== work?.bytes) throw new Error(`asked for ${work?.bytes} bytes, received ${seen.count}`)
     const rate = seen.count / 1000 / seen.ms
     return running.pids.length === 0 ? { rate } : { rate, cpuPerGB: cpu / (seen.count / 1e9) }
   }

@@ -1,9 +1,10 @@
-// A process of its own: the visitors. Takes one task at a time over the channel to its parent and answers with what
+// A process of its own: visitors who transfer and who wait for echoes. Takes one task at a time over the channel to its parent and answers with what
 // was seen.
 
 import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { chunkBytes, download, echo, isRight, order, receiptBytes, upload } from './exchange.js'
+import type { Seen } from './figures.js'
 import { open } from './open.js'
 import { send } from './send.js'
 
@@ -15,17 +16,6 @@ export interface Task {
   readonly bytes: number
   /** ping: how long. */
   readonly ms: number
-}
-
-export interface Seen {
-  readonly ms: number
-  /** download, upload: what arrived, checked. connect, ping: how many. */
-  readonly count: number
-  readonly errors: number
-  /** The first error's text. */
-  readonly error: string | undefined
-  /** connect, ping: how long each took, microseconds, sorted. */
-  readonly tookUs: readonly number[]
 }
 
 /** Settles when the connection is closed; rejects when it ended before `isDone`. */

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { echo } from './exchange.js'
 import { type Figure, figures, isTransfer, measure, type Sample, warmUpBytes } from './figures.js'
-import { answers, Processes, programPath } from './processes.js'
+import { answers, builtProgram, Processes } from './processes.js'
 import { writeBetween } from './readme.js'
 import { doubts, goals, markdown, printTables, type Samples } from './report.js'
 import { direct, type Running, type System, systems, yardstick } from './systems.js'
@@ -84,14 +84,13 @@ async function startOne(system: System, processes: Processes, servicePort: numbe
   }
 }
 
-async function take(options: Options, chosen: readonly System[], folder: string): Promise<Samples> {
+async function take(options: Options, chosen: readonly System[], visits: string, folder: string): Promise<Samples> {
   const processes = new Processes(folder)
   const stop = () => void processes.close().then(() => process.exit(130))
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
   try {
     const service = await processes.listening('service', 'service.js', [])
-    const visits = options.figures.includes('connect') ? await programPath('visits') : ''
     const load = { process: processes.fork('load.js'), visits }
     const running = new Map<System, Running>()
     for (const system of chosen) running.set(system, await startOne(system, processes, service.port, folder))
@@ -131,18 +130,31 @@ async function take(options: Options, chosen: readonly System[], folder: string)
   }
 }
 
+/** '' where it cannot be built, and why is said. */
+async function buildVisits(): Promise<string> {
+  try {
+    return await builtProgram('visits')
+  } catch (error) {
+    console.error(`new connections are left out: ${error instanceof Error ? error.message : error}`)
+    return ''
+  }
+}
+
 /** Returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
-  const options = parse(args)
-  if (options === undefined) {
+  const given = parse(args)
+  if (given === undefined) {
     console.log(usage)
     return 0
   }
-  const wanted = systems().filter(({ name }) => [direct, yardstick, ...options.only].includes(name))
+  const wanted = systems().filter(({ name }) => [direct, yardstick, ...given.only].includes(name))
   const chosen = wanted.filter(({ missing }) => missing === undefined)
   const folder = mkdtempSync(join(tmpdir(), 'petrel-bench-'))
   try {
-    const samples = await take(options, chosen, folder)
+    const visits = given.figures.includes('connect') ? await buildVisits() : ''
+    const figures = given.figures.filter((figure) => figure !== 'connect' || visits !== '')
+    const options = { ...given, figures }
+    const samples = await take(options, chosen, visits, folder)
     const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.versions.node}`
     console.log(`${machine}; ${options.rounds} rounds of ${options.seconds} s, interleaved\n`)
     for (const { name, note, missing } of wanted) console.log(`  ${name.padEnd(12)} ${missing ?? note}`)

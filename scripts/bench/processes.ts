@@ -18,15 +18,23 @@ export const sibling = (name: string) => fileURLToPath(new URL(name, import.meta
 const output = promisify(execFile)
 
 /** Builds one of ours when something changed; resolves with its path. Rejects with the reason when it cannot be built. */
-export async function programPath(name: 'emulator' | 'visits'): Promise<string> {
-  const { stdout } = await output(process.execPath, [sibling('../../../scripts/steps/program.mjs'), name])
-  return stdout.trim()
+export async function builtProgram(name: 'emulator' | 'visits'): Promise<string> {
+  try {
+    const { stdout } = await output(process.execPath, [sibling('../../../scripts/steps/program.mjs'), name])
+    return stdout.trim()
+  } catch (error) {
+    throw new Error((error as { stderr?: string }).stderr?.trim() || String(error))
+  }
 }
 
 /** Resolves with what it printed; rejects when it fails or takes longer. */
-export async function outputOf(program: string, args: readonly string[], patienceMs: number): Promise<string> {
-  const { stdout } = await output(program, args, { timeout: patienceMs, maxBuffer: 64 * 1024 * 1024 })
-  return stdout
+export async function outputOf(program: string, args: readonly string[], deadlineMs: number): Promise<string> {
+  try {
+    const { stdout } = await output(program, args, { timeout: deadlineMs, maxBuffer: 64 * 1024 * 1024 })
+    return stdout
+  } catch (error) {
+    throw (error as { killed?: boolean }).killed ? new Error('no answer in time: something hangs') : error
+  }
 }
 
 export class Processes {

@@ -84,7 +84,7 @@ const shortTable: readonly (readonly [string, Figure, Column, number])[] = [
   ['up, 1', 'upload 1', 'rate', 0],
   ['up, 8', 'upload 8', 'rate', 0],
   ['CPU s/GB (down, 8)', 'download 8', 'cpuPerGB', 2],
-  ['new connections/s', 'connect', 'rate', 0],
+  [`new connections/s, ${visitors} at a time`, 'connect', 'rate', 0],
   ['their p50 / p99, ms', 'connect', 'p50Us', 1],
   ['ping-pong p50 / p99, us', 'ping', 'p50Us', 0],
 ]

@@ -1,4 +1,4 @@
-// What a client says when its services are reachable: which public address leads where, over what.
+// What a client says when its services are dialledAddress: which public address leads where, over what.
 
 import type { ServedProxy } from '../client/options.js'
 import { formatAddress } from '../transport/address.js'
@@ -44,9 +44,9 @@ export function servingRecord({ server, transport, proxies }: Serving) {
 const publicUrl = (proxy: ServedProxy, server: Address): string => `${proxy.type}://${publicAddress(proxy, server)}`
 
 /** Where a visitor dials; the server's own host where the port is open on all of its addresses. */
-export const reachable = (address: Address, server: Address): Address =>
+export const dialledAddress = (address: Address, server: Address): Address =>
   address.host === '0.0.0.0' || address.host === '::' ? { host: server.host, port: address.port } : address
 
 /** "host:port". */
 const publicAddress = (proxy: ServedProxy, server: Address): string =>
-  formatAddress(reachable(proxy.public ?? { host: server.host, port: 0 }, server))
+  formatAddress(dialledAddress(proxy.public ?? { host: server.host, port: 0 }, server))

@@ -59,10 +59,11 @@ export function readLayers<S extends z.ZodType>(schema: S, given: Given, options
   }
 
   const overlay = (values: readonly FlagValue[]) => {
-    for (const value of values) clearAlternatives(root, value.path, options.alternatives)
-    for (const { path, value, flag } of values) {
-      const keys = typeof path === 'string' ? path.split('.') : path
-      setAt(root, keys, value)
+    const paths = values.map(({ path }) => (typeof path === 'string' ? path.split('.') : path))
+    for (const keys of paths) clearAlternatives(root, keys, options.alternatives)
+    for (const [index, { value, flag }] of values.entries()) {
+      const keys = paths[index] ?? []
+      setAt(root, keys, structuredClone(value))
       origins.set(keys.join('.'), flag)
     }
   }
@@ -200,11 +201,11 @@ function setAt(root: Record<string, unknown>, [key, ...rest]: readonly string[],
 
 function clearAlternatives(
   root: Record<string, unknown>,
-  path: FlagValue['path'],
+  [key = '', ...below]: readonly string[],
   alternatives: ReadOptions['alternatives'],
 ): void {
   for (const group of alternatives) {
-    if (typeof path === 'string' && group.includes(path)) for (const other of group) delete root[other]
+    if (below.length === 0 && group.includes(key)) for (const other of group) delete root[other]
   }
 }
 

@@ -75,7 +75,7 @@ async function expose(type: ProxyKind, target: string, flags: ExposeFlags): Prom
     value === undefined ? [] : [{ path: ['proxies', name, key], flag, value }]
   const proxy = { type, local_host: service.host, local_port: service.port }
   const values = [
-    { path: 'proxies', value: { [name]: proxy }, flag: flags.name === undefined ? `petrel ${type}` : '--name' },
+    { path: 'proxies', value: { [name]: proxy }, flag: `petrel ${type}` },
     ...of('remote_port', '--remote-port', flags.remotePort && numberOf(flags.remotePort)),
     ...of('bind_addr', '--bind-addr', flags.bindAddr),
     ...of('allow', '--allow', flags.allow),

@@ -4,7 +4,7 @@ import type { Client } from '../../client/options.js'
 import type { Server } from '../../server/options.js'
 import { formatAddress } from '../../transport/address.js'
 import type { Address, LinkStats } from '../../transport/transport.js'
-import { reachable } from '../banner.js'
+import { dialledAddress } from '../banner.js'
 import { version } from '../version.js'
 import type { LinkReport, PetrelStatus, ProxyReport, SessionReport } from './document.js'
 
@@ -52,7 +52,7 @@ const describeSession = ({ since, flows, proxies, ...link }: ClientSession, serv
     ({ name, type, public: address, service, refused, active, counters }): ProxyReport => ({
       name,
       type,
-      public: address && formatAddress(reachable(address, server)),
+      public: address && formatAddress(dialledAddress(address, server)),
       service: formatAddress(service),
       refused: refused?.message,
       active,

@@ -36,7 +36,7 @@ const link = z.object({
 const proxy = z.object({
   name: z.string(),
   type: z.string(),
-  /** host:port where visitors come, on the server. */
+  /** host:port: on a server where it listens, on a client what visitors dial. */
   public: z.string().optional(),
   /** host:port, on the client; ":port" where only that is known. */
   service: z.string(),
