@@ -21,7 +21,8 @@ async function sail({ transport, server, token, service, clients }: Fleet): Prom
   let left = clients
   const one = async () => {
     while (left-- > 0) {
-      const proxies = [tcpProxy('bulk', service)]
+      // Names are unique on the server.
+      const proxies = [tcpProxy(`bulk-${left}`, service)]
       const options = { token, proxies, trust: { kind: 'unverified' as const } }
       const { until } = watchClient(clientOptions(server, transportByName(transport), new Uint8Array(), options))
       const serving = await until('serving')
