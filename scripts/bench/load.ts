@@ -1,5 +1,5 @@
-// A process of its own: visitors who transfer and who wait for echoes. Takes one task at a time over the channel to its parent and answers with what
-// was seen.
+// A process of its own: visitors who transfer and who wait for echoes. Takes one task at a time over the channel to its
+// parent and answers with what was seen.
 
 import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
